@@ -1,0 +1,1 @@
+"""Inference at the edge (survey V): compression, partitioning, early exit, sharing of computation."""
