@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgedl_lib.inference.partition.stages import StageTimes
-from edgedl_lib.inference.partition.transfer import transfer_time
+from edgedl_lib.inference.partition.transfer import sending_energy, transfer_time
 from edgedl_lib.inference.partition.validation import checked_names, checked_rates, checked_scalar, finite_vector
 
 ALL_SERVER = "all-server"
@@ -200,12 +200,7 @@ def _energy_table(costs, stages, rates, radio_power):
             raise ValueError(f"{name} is None: the objective 'energy' needs it in watts")
     radio_power = _per_rate("radio_power", radio_power, rates)
     computing = np.concatenate([[0.0], np.cumsum(costs.device_latency * costs.device_power)])
-    return computing + _sending_energy(stages.link, radio_power[:, None])
-
-
-def _sending_energy(seconds, watts):
-    # A radio that draws 0 W over a link that is down would give 0 * inf; a dead link stays unusable.
-    return np.multiply(seconds, watts, out=np.full(seconds.shape, np.inf), where=np.isfinite(seconds))
+    return computing + sending_energy(stages.link, radio_power[:, None])
 
 
 def _per_rate(name, value, rates, positive=False):

@@ -25,3 +25,15 @@ def transfer_time(size_bytes, rate):
     size_bytes, rate = np.broadcast_arrays(np.asarray(size_bytes, float), np.asarray(rate, float))
     seconds = np.divide(BITS_PER_BYTE * size_bytes, rate, out=np.full(rate.shape, np.inf), where=rate > 0)
     return seconds[()]
+
+
+def sending_energy(seconds, watts):
+    """Joules that a radio of `watts` spends in `seconds` of sending; a link that is down stays unusable at 0 W.
+
+    Examples
+    --------
+    >>> sending_energy(np.array([0.5, np.inf]), 0.0)
+    array([ 0., inf])
+    """
+    seconds, watts = np.broadcast_arrays(np.asarray(seconds, float), np.asarray(watts, float))
+    return np.multiply(seconds, watts, out=np.full(seconds.shape, np.inf), where=np.isfinite(seconds))[()]
