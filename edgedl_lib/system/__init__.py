@@ -1,8 +1,8 @@
 """What an edge system is made of: devices, links, radios, traces, queues, and the catalogues that hold their figures.
 
 Start at :class:`~edgedl_lib.system.device.Device` (the roofline) and :class:`~edgedl_lib.system.link.Link`;
-``catalogue.device(name)`` and ``catalogue.link(name)`` look up published ones.  Importing this package imports NumPy and
-nothing heavier: SimPy, pandas and PyTorch load when a function needs them.
+``catalogue.device(name)`` and ``catalogue.link(name)`` look up published ones.  Importing this package imports NumPy
+and nothing heavier: SimPy, pandas and PyTorch load when a function needs them.
 """
 
 from edgedl_lib.system import catalogue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from edgedl_lib.system.specification import MissingSpecification
 
 if TYPE_CHECKING:
     from edgedl_lib.nets.graph import LayerGraph
+    from edgedl_lib.nets.layers import Layer
 
 #: Layers that compute nothing and copy nothing at inference: a view of their input.
 FREE_KINDS = frozenset({"dropout", "flatten", "reshape"})
@@ -29,8 +30,10 @@ class Calibration:
 
     Attributes
     ----------
-    compute_efficiency, bandwidth_efficiency : float
-        Fractions in (0, 1].
+    compute_efficiency : float
+        Fraction in (0, 1].
+    bandwidth_efficiency : float
+        Fraction of the memory bandwidth; above 1 where the tensors of that kind stay in a cache.
     overhead : float
         Seconds per layer call.
     """
@@ -41,7 +44,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         _require_fraction("compute_efficiency", self.compute_efficiency)
-        _require_fraction("bandwidth_efficiency", self.bandwidth_efficiency)
+        _require_positive("bandwidth_efficiency", self.bandwidth_efficiency, "bytes/s per byte/s")
         _require_not_negative("overhead", self.overhead, "s")
 
 
@@ -94,7 +97,9 @@ class Device:
     def __post_init__(self) -> None:
         _require_positive("peak_flop_per_s", self.peak_flop_per_s, "FLOP/s")
         _require_positive("memory_bandwidth", self.memory_bandwidth, "bytes/s")
-        Calibration(self.compute_efficiency, self.bandwidth_efficiency, self.overhead)
+        _require_fraction("compute_efficiency", self.compute_efficiency)
+        _require_fraction("bandwidth_efficiency", self.bandwidth_efficiency)
+        _require_not_negative("overhead", self.overhead, "s")
         for label in ("busy_power", "idle_power"):
             if getattr(self, label) is not None:
                 _require_not_negative(label, getattr(self, label), "W")
@@ -125,13 +130,15 @@ class Device:
         bound = np.minimum(self.peak_flop_per_s, self.memory_bandwidth * not_negative("intensity", intensity))
         return _plain(bound)
 
-    def latency(self, flop: ArrayLike, bytes_moved: ArrayLike) -> np.ndarray | float:
+    def latency(self, flop: ArrayLike, bytes_moved: ArrayLike, kind: str | None = None) -> np.ndarray | float:
         """Roofline time ``max(flop / (eta_f * peak), bytes / (eta_b * bandwidth)) + overhead``.
 
         Parameters
         ----------
         flop, bytes_moved : array_like
             Work and memory traffic of each layer; shapes broadcast.
+        kind : str, optional
+            Kind of layer, for a device whose efficiencies were measured by kind.
 
         Returns
         -------
@@ -143,9 +150,10 @@ class Device:
         ValueError
             If a value is negative or NaN.
         """
-        compute = not_negative("flop", flop) / (self.compute_efficiency * self.peak_flop_per_s)
-        memory = not_negative("bytes_moved", bytes_moved) / (self.bandwidth_efficiency * self.memory_bandwidth)
-        return _plain(np.maximum(compute, memory) + self.overhead)
+        reached = self.calibration_for(kind)
+        compute = not_negative("flop", flop) / (reached.compute_efficiency * self.peak_flop_per_s)
+        memory = not_negative("bytes_moved", bytes_moved) / (reached.bandwidth_efficiency * self.memory_bandwidth)
+        return _plain(np.maximum(compute, memory) + reached.overhead)
 
     def energy(self, latency: ArrayLike) -> np.ndarray | float:
         """Energy (J) of being busy for `latency` seconds.
@@ -161,17 +169,10 @@ class Device:
             )
         return _plain(self.busy_power * not_negative("latency", latency))
 
-    def for_kind(self, kind: str) -> Device:
-        """This device with the efficiencies measured for one kind of layer, or itself if there are none."""
-        measured = self.by_kind.get(kind)
-        if measured is None:
-            return self
-        return replace(
-            self,
-            compute_efficiency=measured.compute_efficiency,
-            bandwidth_efficiency=measured.bandwidth_efficiency,
-            overhead=measured.overhead,
-        )
+    def calibration_for(self, kind: str | None) -> Calibration:
+        """Efficiencies measured for a kind of layer, or the device's own where that kind was not measured."""
+        own = Calibration(self.compute_efficiency, self.bandwidth_efficiency, self.overhead)
+        return self.by_kind.get(kind, own)
 
     def layer_latency(self, graph: LayerGraph) -> np.ndarray:
         """Roofline latency of every layer of a graph.
@@ -198,15 +199,20 @@ class Device:
         latency = np.zeros(len(kinds))
         for kind in set(kinds) - FREE_KINDS:
             rows = kinds == kind
-            latency[rows] = self.for_kind(kind).latency(flop[rows], moved[rows])
+            latency[rows] = self.latency(flop[rows], moved[rows], kind)
         return latency
 
 
-def roofline_kind(layer) -> str:
-    """Kind of a layer as calibrations name it: a convolution with one filter per group is ``depthwise_conv``."""
-    groups = layer.config.get("groups", 1) if layer.kind == "conv" else 1
-    if groups > 1 and groups == layer.input_shapes[0][0]:
+def roofline_kind(layer: Layer) -> str:
+    """Kind of a layer as calibrations name it.
+
+    A convolution with one group per input channel is ``depthwise_conv`` and a local response normalisation is ``lrn``:
+    both reach far less of the peaks than the rest of their kind.
+    """
+    if layer.kind == "conv" and 1 < layer.config.get("groups", 1) == layer.input_shapes[0][0]:
         return "depthwise_conv"
+    if layer.kind == "norm" and layer.config.get("function") == "lrn":
+        return "lrn"
     return layer.kind
 
 

@@ -1,0 +1,333 @@
+"""Requests that wait for a server: a SimPy queue to read, an array recursion for sweeps, closed forms to check both.
+
+The queue knows nothing of what serves: a GPU that gathers a batch, an FPGA that takes items one by one and a CPU differ
+in their service time alone.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgedl_lib.system.device import not_negative
+
+if TYPE_CHECKING:
+    import simpy
+
+#: Seconds that a batch of the given size takes.
+Service = Callable[[int, np.random.Generator], float]
+
+
+@dataclass(frozen=True)
+class QueueRun:
+    """What happened to J requests, in order of arrival.
+
+    Attributes
+    ----------
+    arrival, start, finish : numpy.ndarray, shape (J,)
+        Seconds.
+    batch : numpy.ndarray, shape (J,)
+        Size of the batch in which each request was served.
+    servers : int
+    """
+
+    arrival: np.ndarray
+    start: np.ndarray
+    finish: np.ndarray
+    batch: np.ndarray
+    servers: int
+
+    @cached_property
+    def wait(self) -> np.ndarray:
+        """Seconds between arrival and start of service, shape (J,)."""
+        return self.start - self.arrival
+
+    @cached_property
+    def latency(self) -> np.ndarray:
+        """Seconds between arrival and end of service, shape (J,)."""
+        return self.finish - self.arrival
+
+    @property
+    def makespan(self) -> float:
+        """Seconds from time 0 until the last request is done."""
+        return float(self.finish.max(initial=0.0))
+
+    @property
+    def throughput(self) -> float:
+        """Requests finished per second of the makespan."""
+        return len(self.finish) / self.makespan if self.makespan else 0.0
+
+    @property
+    def busy_share(self) -> float:
+        """Share of the servers' time spent serving."""
+        busy = float(np.sum((self.finish - self.start) / self.batch))
+        return busy / (self.servers * self.makespan) if self.makespan else 0.0
+
+    @property
+    def mean_in_system(self) -> float:
+        """Time average of the number of requests waiting or served, counted from events and not from latencies."""
+        if not self.makespan:
+            return 0.0
+        times = np.concatenate([self.arrival, self.finish])
+        steps = np.repeat([1, -1], len(self.arrival))
+        order = np.argsort(times, kind="stable")
+        inside = np.cumsum(steps[order])[:-1]
+        return float(np.sum(inside * np.diff(times[order])) / self.makespan)
+
+
+def deterministic(seconds: float, seconds_per_item: float = 0.0) -> Service:
+    """Service time ``seconds + seconds_per_item * batch``."""
+    _require_time("service time", seconds + seconds_per_item)
+    return lambda batch, generator: seconds + seconds_per_item * batch
+
+
+def exponential(mean: float) -> Service:
+    """Exponentially distributed service time of the given mean (s), whatever the batch."""
+    _require_time("mean service time", mean)
+    return lambda batch, generator: float(generator.exponential(mean))
+
+
+def poisson_arrivals(rate: float, count: int, seed: int | np.random.Generator) -> np.ndarray:
+    """Arrival times (s) of `count` requests of a Poisson process of `rate` requests/s.
+
+    Examples
+    --------
+    >>> poisson_arrivals(rate=2.0, count=3, seed=0).round(3).tolist()
+    [0.34, 0.85, 0.86]
+    """
+    if not (rate > 0 and np.isfinite(rate)):
+        raise ValueError(f"an arrival rate must be a positive number of requests/s, not {rate}")
+    return np.cumsum(np.random.default_rng(seed).exponential(1 / rate, count))
+
+
+def simulate_queue(
+    arrivals: ArrayLike,
+    service: Service | float,
+    *,
+    servers: int = 1,
+    largest_batch: int = 1,
+    seed: int | np.random.Generator = 0,
+) -> QueueRun:
+    """First come, first served, simulated event by event in SimPy.
+
+    A free server takes what waits, at most `largest_batch` requests, and serves them together; it never waits to fill a
+    batch.
+
+    Parameters
+    ----------
+    arrivals : array_like, shape (J,)
+        Seconds, not decreasing.
+    service : callable or float
+        ``service(batch, generator)`` in seconds, or a constant.
+    servers, largest_batch : int
+    seed : int or numpy.random.Generator
+        For random service times.
+
+    Returns
+    -------
+    QueueRun
+
+    Raises
+    ------
+    ValueError
+        If arrivals decrease or are not finite, or a count is below one, or a service time is negative or not finite.
+
+    Examples
+    --------
+    >>> simulate_queue([0, 1, 2], service=2.0).wait.tolist()
+    [0.0, 1.0, 2.0]
+    >>> simulate_queue([0, 1, 1.5], service=2.0, largest_batch=8).finish.tolist()  # the last two share a batch
+    [2.0, 4.0, 4.0]
+    """
+    import simpy
+
+    arrivals = _require_arrivals(arrivals)
+    _require_count("servers", servers)
+    _require_count("largest_batch", largest_batch)
+    service = service if callable(service) else deterministic(service)
+    run = QueueRun(arrivals, *(np.zeros(len(arrivals)) for _ in range(2)), np.ones(len(arrivals), int), servers)
+    environment = simpy.Environment()
+    line = simpy.Store(environment)
+    environment.process(_arrive(environment, line, arrivals))
+    generator = np.random.default_rng(seed)
+    for _ in range(servers):
+        environment.process(_serve(environment, line, run, service, largest_batch, generator))
+    environment.run()
+    return run
+
+
+def _arrive(environment: simpy.Environment, line: simpy.Store, arrivals: np.ndarray) -> Generator:
+    for request, time in enumerate(arrivals.tolist()):
+        yield environment.timeout(max(time - environment.now, 0.0))
+        line.put(request)
+
+
+def _serve(
+    environment: simpy.Environment,
+    line: simpy.Store,
+    run: QueueRun,
+    service: Service,
+    largest_batch: int,
+    generator: np.random.Generator,
+) -> Generator:
+    while True:
+        batch = [(yield line.get())]
+        while line.items and len(batch) < largest_batch:
+            batch.append((yield line.get()))
+        run.start[batch] = environment.now
+        run.batch[batch] = len(batch)
+        yield environment.timeout(_require_time("service time", service(len(batch), generator)))
+        run.finish[batch] = environment.now
+
+
+def lindley_waits(arrivals: ArrayLike, services: ArrayLike) -> np.ndarray:
+    """Waits at one server: the recursion of Lindley 1952, whole array at once.
+
+    ``W[n + 1] = max(0, W[n] + S[n] - A[n])`` is a random walk minus its running minimum.
+
+    Parameters
+    ----------
+    arrivals, services : array_like, shape (J,)
+        Arrival times (s, not decreasing) and service times (s); a scalar service serves all.
+
+    Returns
+    -------
+    numpy.ndarray, shape (J,)
+        Seconds.
+
+    Examples
+    --------
+    >>> lindley_waits([0, 1, 2], 2.0).tolist()
+    [0.0, 1.0, 2.0]
+    """
+    arrivals = _require_arrivals(arrivals)
+    services = np.broadcast_to(not_negative("service time", services), arrivals.shape)
+    walk = np.concatenate([[0.0], np.cumsum(services[:-1] - np.diff(arrivals))])[: len(arrivals)]
+    return walk - np.minimum.accumulate(walk)
+
+
+def multi_server_waits(arrivals: ArrayLike, services: ArrayLike, servers: int) -> np.ndarray:
+    """Waits at several servers with one line, from the times at which the servers become free.
+
+    Parameters
+    ----------
+    arrivals, services : array_like, shape (J,)
+        Seconds; a scalar service serves all.
+    servers : int
+
+    Returns
+    -------
+    numpy.ndarray, shape (J,)
+        Seconds.
+
+    Examples
+    --------
+    >>> multi_server_waits([0, 0, 0, 1], 2.0, servers=2).tolist()
+    [0.0, 0.0, 2.0, 1.0]
+    """
+    arrivals = _require_arrivals(arrivals)
+    _require_count("servers", servers)
+    services = np.broadcast_to(not_negative("service time", services), arrivals.shape)
+    free = [0.0] * servers
+    waits = np.empty(len(arrivals))
+    for request, (arrival, service) in enumerate(zip(arrivals.tolist(), services.tolist(), strict=True)):
+        start = max(arrival, free[0])
+        heapq.heapreplace(free, start + service)
+        waits[request] = start - arrival
+    return waits
+
+
+def utilisation(arrival_rate: ArrayLike, service_time: ArrayLike, servers: int = 1) -> np.ndarray | float:
+    """Offered load per server, ``arrival_rate * service_time / servers``; from 1 on the line grows without end."""
+    _require_count("servers", servers)
+    load = not_negative("arrival_rate", arrival_rate) * not_negative("service_time", service_time) / servers
+    return _plain(load)
+
+
+def mg1_wait(arrival_rate: ArrayLike, service_time: ArrayLike, squared_variation: float = 1.0) -> np.ndarray | float:
+    """Mean wait (s) at one server by the formula of Pollaczek and Khinchine; infinite from load 1 on.
+
+    Parameters
+    ----------
+    arrival_rate : array_like
+        Requests/s of a Poisson process.
+    service_time : array_like
+        Mean, in seconds.
+    squared_variation : float
+        Variance of the service time over its squared mean: 1 is exponential, 0 deterministic.
+    """
+    load = np.asarray(utilisation(arrival_rate, service_time))
+    service_time = np.asarray(service_time, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wait = load * service_time * (1 + squared_variation) / (2 * (1 - load))
+    return _plain(np.where(load < 1, wait, np.inf))
+
+
+def mm1_wait(arrival_rate: ArrayLike, service_time: ArrayLike) -> np.ndarray | float:
+    """Mean wait (s) of M/M/1.
+
+    Examples
+    --------
+    >>> mm1_wait(arrival_rate=5.0, service_time=0.1)
+    0.1
+    """
+    return mg1_wait(arrival_rate, service_time, squared_variation=1.0)
+
+
+def md1_wait(arrival_rate: ArrayLike, service_time: ArrayLike) -> np.ndarray | float:
+    """Mean wait (s) of M/D/1: half of M/M/1's.
+
+    Examples
+    --------
+    >>> md1_wait(arrival_rate=5.0, service_time=0.1)
+    0.05
+    """
+    return mg1_wait(arrival_rate, service_time, squared_variation=0.0)
+
+
+def mmk_wait(arrival_rate: float, service_time: float, servers: int) -> float:
+    """Mean wait (s) of M/M/k by Erlang's C formula; infinite from load 1 on.
+
+    Examples
+    --------
+    >>> mmk_wait(5.0, 0.1, servers=1) == mm1_wait(5.0, 0.1)
+    True
+    >>> round(mmk_wait(15.0, 0.1, servers=2), 4)
+    0.1286
+    """
+    load = utilisation(arrival_rate, service_time, servers)
+    if load >= 1:
+        return float("inf")
+    blocked = 1.0  # Erlang's B, by its recursion over the number of servers
+    for count in range(1, servers + 1):
+        blocked = load * servers * blocked / (count + load * servers * blocked)
+    waits = blocked / (1 - load * (1 - blocked))
+    return waits * service_time / (servers * (1 - load))
+
+
+def _require_arrivals(arrivals: ArrayLike) -> np.ndarray:
+    arrivals = np.array(arrivals, dtype=float, ndmin=1)
+    if not (np.all(np.isfinite(arrivals)) and np.all(arrivals >= 0) and np.all(np.diff(arrivals) >= 0)):
+        raise ValueError("arrival times must be finite, not negative and not decreasing: sort them, in seconds")
+    return arrivals
+
+
+def _require_count(label: str, value: int) -> None:
+    if value < 1 or value != int(value):
+        raise ValueError(f"{label} must be a whole number of at least 1, not {value}")
+
+
+def _require_time(label: str, seconds: float) -> float:
+    if not 0 <= seconds < np.inf:
+        raise ValueError(f"a {label} must be a finite number of seconds, zero or more, not {seconds}")
+    return seconds
+
+
+def _plain(array: np.ndarray) -> np.ndarray | float:
+    return array if np.ndim(array) else float(array)
