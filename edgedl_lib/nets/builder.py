@@ -30,15 +30,21 @@ class ModelBuilder:
         self.last = "input"
 
     def conv(self, name: str, filters: int, kernel: Pair, *, after: str | None = None, **options) -> str:
-        """Convolution; options: stride, padding, groups, bias."""
+        """Convolution; options: stride, padding, groups, bias, activation."""
         return self._one(layers.conv, name, after, filters, kernel, **options)
 
+    def conv_norm(self, name: str, filters: int, kernel: Pair, *, function: str | None = "relu", **options) -> str:
+        """Convolution (no bias unless asked), ``<name>_bn`` and, unless ``function`` is None, ``<name>_act``."""
+        self.conv(name, filters, kernel, **{"bias": False, **options})
+        self.batch_norm(f"{name}_bn")
+        return self.activation(f"{name}_act", function) if function else self.last
+
     def local(self, name: str, filters: int, kernel: Pair, *, after: str | None = None, **options) -> str:
-        """Locally connected layer; options: stride, padding, bias."""
+        """Locally connected layer; options: stride, padding, bias, activation."""
         return self._one(layers.local, name, after, filters, kernel, **options)
 
     def dense(self, name: str, units: int, *, after: str | None = None, **options) -> str:
-        """Fully connected layer; options: bias."""
+        """Fully connected layer; options: bias, activation."""
         return self._one(layers.dense, name, after, units, **options)
 
     def max_pool(self, name: str, kernel: Pair | None = None, *, after: str | None = None, **options) -> str:

@@ -59,7 +59,8 @@ class Layer:
     flop : int
         Operations per sample, a multiply-add is two.
     config : mapping
-        What the kind needs: ``filters``, ``kernel``, ``stride``, ``padding``, ``groups``, ``function``, ...
+        What the kind needs: ``filters``, ``kernel``, ``stride``, ``padding``, ``groups``, ``function``; weighted
+        layers may hold an ``activation`` that runs fused with them and costs nothing extra here.
     """
 
     name: str
@@ -115,6 +116,7 @@ def conv(
     padding: Pair = 0,
     groups: int = 1,
     bias: bool = True,
+    activation: str | None = None,
 ) -> Layer:
     """Convolution; ``groups`` = input channels makes it depth-wise.
 
@@ -127,7 +129,8 @@ def conv(
         raise ValueError(f"{name}: {groups} groups must divide {channels} input channels and {filters} filters evenly")
     fan_in = channels // groups * area
     output = (filters, *window_positions(name, input_shape, sliding))
-    config = sliding | {"filters": filters, "groups": groups, "bias": bias, "bias_count": filters * bias}
+    config = sliding | {"filters": filters, "groups": groups, "bias_count": filters * bias}
+    config |= _fused(name, activation, bias)
     parameters = filters * fan_in + filters * bias
     return Layer(name, "conv", (input_shape,), output, parameters, 2 * math.prod(output) * fan_in, config)
 
@@ -140,6 +143,7 @@ def local(
     stride: Pair = 1,
     padding: Pair = 0,
     bias: bool = True,
+    activation: str | None = None,
 ) -> Layer:
     """Locally connected layer: a convolution whose filters differ at every output position (Taigman et al. 2014).
 
@@ -151,12 +155,13 @@ def local(
     require_positive(name, filters=filters)
     output = (filters, *window_positions(name, input_shape, sliding))
     elements = math.prod(output)
-    config = sliding | {"filters": filters, "bias": bias, "bias_count": elements * bias}
+    config = sliding | {"filters": filters, "bias_count": elements * bias}
+    config |= _fused(name, activation, bias)
     parameters = elements * channels * area + elements * bias
     return Layer(name, "local", (input_shape,), output, parameters, 2 * elements * channels * area, config)
 
 
-def dense(name: str, input_shape: Shape, units: int, bias: bool = True) -> Layer:
+def dense(name: str, input_shape: Shape, units: int, bias: bool = True, activation: str | None = None) -> Layer:
     """Fully connected layer; a map is flattened first, as Caffe's InnerProduct does.
 
     >>> dense("fc6", (256, 6, 6), 4096).parameter_count
@@ -164,7 +169,7 @@ def dense(name: str, input_shape: Shape, units: int, bias: bool = True) -> Layer
     """
     inputs = math.prod(check_shape(name, input_shape))
     require_positive(name, units=units)
-    config = {"units": units, "bias": bias, "bias_count": units * bias}
+    config = {"units": units, "bias_count": units * bias} | _fused(name, activation, bias)
     return Layer(name, "dense", (input_shape,), (units,), inputs * units + units * bias, 2 * inputs * units, config)
 
 
@@ -197,8 +202,7 @@ def pool(
 
 def activation(name: str, input_shape: Shape, function: str = "relu") -> Layer:
     """Element-wise non-linearity, one of :data:`ACTIVATIONS`."""
-    if function not in ACTIVATIONS:
-        raise ValueError(f"{name}: unknown activation {function!r}, use one of {', '.join(ACTIVATIONS)}")
+    _check_activation(name, function)
     return _elementwise(name, "activation", input_shape, 1, {"function": function})
 
 
@@ -261,6 +265,17 @@ def add(name: str, input_shapes: Sequence[Shape]) -> Layer:
         if shape != first:
             raise ValueError(f"{name}: cannot add {first} and {shape}, give the shortcut a projection of equal shape")
     return Layer(name, "add", tuple(input_shapes), first, 0, len(others) * math.prod(first))
+
+
+def _fused(name: str, function: str | None, bias: bool) -> dict[str, Any]:
+    if function is not None:
+        _check_activation(name, function)
+    return {"bias": bias, "activation": function}
+
+
+def _check_activation(name: str, function: str) -> None:
+    if function not in ACTIVATIONS:
+        raise ValueError(f"{name}: unknown activation {function!r}, use one of {', '.join(ACTIVATIONS)}")
 
 
 def _elementwise(name, kind, input_shape, flop_per_element, config, parameter_count=0) -> Layer:

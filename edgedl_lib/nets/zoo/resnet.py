@@ -1,0 +1,56 @@
+"""Residual networks: ResNet-18, MLPerf Tiny's image classifier and the CIFAR family."""
+
+from edgedl_lib.nets.builder import ModelBuilder
+from edgedl_lib.nets.graph import LayerGraph
+
+
+def resnet18() -> LayerGraph:
+    """ResNet-18 (He et al. 2016) as a DAG, 1x1 projections where the shape changes.
+
+    DADS counts 20 layers: 17 convolutions and 2 pools on the main path and the dense layer.
+
+    >>> resnet18().parameter_count
+    11689512
+    """
+    net = ModelBuilder("resnet18", (3, 224, 224))
+    net.conv_norm("conv1", 64, kernel=7, stride=2, padding=3)
+    net.max_pool("pool1", kernel=3, stride=2, padding=1, ceil=False)
+    for stage, width in enumerate((64, 128, 256, 512), start=1):
+        for index in (1, 2):
+            stride = 2 if stage > 1 and index == 1 else 1
+            basic_block(net, f"block{stage}_{index}", width, stride, bias=False)
+    net.average_pool("pool2")
+    net.dense("fc", 1000)
+    net.softmax("prob")
+    return net.graph()
+
+
+def resnet_ic() -> LayerGraph:
+    """MLPerf Tiny's image classifier: three residual stacks on CIFAR-10, 12,501,632 multiply-accumulates.
+
+    >>> resnet_ic().mac
+    12501632
+    """
+    net = ModelBuilder("resnet_ic", (3, 32, 32))
+    net.conv_norm("conv1", 16, kernel=3, padding=1, bias=True)
+    for stack, width in enumerate((16, 32, 64), start=1):
+        basic_block(net, f"stack{stack}", width, stride=1 if stack == 1 else 2, bias=True)
+    net.average_pool("pool")
+    net.dense("fc", 10)
+    net.softmax("prob")
+    return net.graph()
+
+
+def basic_block(net: ModelBuilder, name: str, width: int, stride: int, *, bias: bool) -> str:
+    """Two 3x3 convolutions and a shortcut: the identity, or a 1x1 projection if the block strides.
+
+    With ``bias`` (MLPerf Tiny) convolutions keep their bias and the projection has no batch norm.
+    """
+    source = net.last
+    net.conv_norm(f"{name}_conv1", width, kernel=3, stride=stride, padding=1, bias=bias)
+    main = net.conv_norm(f"{name}_conv2", width, kernel=3, padding=1, bias=bias, function=None)
+    shortcut = source if stride == 1 else net.conv(f"{name}_down", width, 1, stride=stride, bias=bias, after=source)
+    if stride > 1 and not bias:
+        shortcut = net.batch_norm(f"{name}_down_bn")
+    net.add(f"{name}_add", after=(main, shortcut))
+    return net.relu(f"{name}_act")
