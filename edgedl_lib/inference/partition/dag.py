@@ -12,7 +12,7 @@ import numpy as np
 from edgedl_lib.inference.partition.dag_plan import DagCosts, DagPlan, evaluate_plan, plan_of
 from edgedl_lib.inference.partition.flow import minimum_cut
 from edgedl_lib.inference.partition.transfer import sending_energy, transfer_time
-from edgedl_lib.inference.partition.validation import checked_rates, checked_scalar
+from edgedl_lib.inference.partition.validation import checked_scalar, checked_setting
 
 
 def surgery_graph(costs: DagCosts, device, link, server, *, auxiliary_nodes=True, reverse_links=True):
@@ -72,7 +72,7 @@ def min_cut_partition(
     >>> sorted(plan.device_layers), sorted(plan.sent), round(plan.latency, 3)
     (['conv'], ['conv'], 0.8)
     """
-    rate, rtt, server_load = _checked_setting(rate, rtt, server_load)
+    rate, rtt, server_load = checked_setting(rate, rtt, server_load)
     graph = surgery_graph(
         costs,
         *_node_costs(costs, rate, server_load, objective),
@@ -100,7 +100,7 @@ def topological_neurosurgeon(costs: DagCosts, rate, *, rtt=0.0, server_load=1.0)
 
     This is what a chain method can do with a DAG.  It is never better than `min_cut_partition`.
     """
-    rate, rtt, server_load = _checked_setting(rate, rtt, server_load)
+    rate, rtt, server_load = checked_setting(rate, rtt, server_load)
     order = np.arange(len(costs.names))
     plans = [plan_of(costs, order <= cut, rate, rtt=rtt, server_load=server_load) for cut in order]
     return min(plans, key=lambda plan: plan.latency)
@@ -121,7 +121,7 @@ def heavy_load_partition(
     widest, first_step : exponents of two
     tolerance : fraction of the longest stage
     """
-    rate, _, server_load = _checked_setting(rate, 0.0, server_load)
+    rate, _, server_load = checked_setting(rate, 0.0, server_load)
     stage_costs = _node_costs(costs, rate, server_load, "latency")
     plans = {}
 
@@ -208,9 +208,3 @@ def _scaled_plan(costs, stage_costs, alpha, gamma, rate, server_load):
 def _square(centre, step, reach):
     offsets = step * np.arange(-reach, reach + 1)
     return [(float(centre[0] + a), float(centre[1] + b)) for a in offsets for b in offsets]
-
-
-def _checked_setting(rate, rtt, server_load):
-    if np.ndim(rate) != 0:
-        raise ValueError(f"rate has shape {np.shape(rate)}: a graph is cut for one rate at a time")
-    return checked_rates(rate)[0], checked_scalar("rtt", rtt), checked_scalar("server_load", server_load, positive=True)

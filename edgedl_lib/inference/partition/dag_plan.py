@@ -8,7 +8,7 @@ import numpy as np
 
 from edgedl_lib.inference.partition.stages import StageTimes
 from edgedl_lib.inference.partition.transfer import sending_energy, transfer_time
-from edgedl_lib.inference.partition.validation import checked_names, checked_scalar, finite_vector
+from edgedl_lib.inference.partition.validation import checked_names, checked_scalar, checked_setting, finite_vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +104,9 @@ def evaluate_plan(costs: DagCosts, device_layers: Collection[str], rate, *, rtt=
     Raises
     ------
     ValueError
-        If a layer is unknown, or a layer on the server feeds one on the device.
+        If a layer is unknown, a layer on the server feeds one on the device, or the setting is out of range.
     """
+    rate, rtt, server_load = checked_setting(rate, rtt, server_load)
     unknown = sorted(set(device_layers) - set(costs.names))
     if unknown:
         raise ValueError(f"no layer {unknown[0]!r}: choose among {', '.join(costs.names[1:])}")

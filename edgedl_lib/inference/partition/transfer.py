@@ -2,7 +2,7 @@
 
 import numpy as np
 
-BITS_PER_BYTE = 8
+from edgedl_lib.system.link import bits
 
 
 def transfer_time(size_bytes, rate):
@@ -22,8 +22,8 @@ def transfer_time(size_bytes, rate):
     >>> transfer_time(np.array([0, 500]), 0.0)
     array([inf, inf])
     """
-    size_bytes, rate = np.broadcast_arrays(np.asarray(size_bytes, float), np.asarray(rate, float))
-    seconds = np.divide(BITS_PER_BYTE * size_bytes, rate, out=np.full(rate.shape, np.inf), where=rate > 0)
+    size_bits, rate = np.broadcast_arrays(bits(size_bytes), np.asarray(rate, float))
+    seconds = np.divide(size_bits, rate, out=np.full(rate.shape, np.inf), where=rate > 0)
     return seconds[()]
 
 

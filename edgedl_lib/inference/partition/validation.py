@@ -52,6 +52,20 @@ def checked_scalar(name, value, *, positive=False):
     return value
 
 
+def checked_setting(rate, rtt, server_load):
+    """Return rate, round-trip time and server load of one setting as floats.
+
+    Raises
+    ------
+    ValueError
+        If there are several rates, or one of the three is out of its range.
+    """
+    if np.ndim(rate) != 0:
+        raise ValueError(f"rate has shape {np.shape(rate)}: a graph is cut for one rate at a time")
+    rate = float(checked_rates(rate)[0])
+    return rate, checked_scalar("rtt", rtt), checked_scalar("server_load", server_load, positive=True)
+
+
 def checked_names(names):
     """Return `names` as a tuple of distinct strings, at least one.
 
