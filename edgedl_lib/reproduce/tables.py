@@ -1,0 +1,253 @@
+"""The survey's Tables I to VII as HTML that readers sort and filter, and as a glossary.
+
+Pure functions from rows to text.  The files are in ``data/survey``; where the survey misprints a cell,
+``data/survey/errata.csv`` says what it prints, and the cell shows both.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+Row = Mapping[str, str]
+_NUMBER = re.compile(r"\[(\d{1,3})\]")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: the key of its cells, the head that readers see, and whether a dropdown filters it."""
+
+    key: str
+    head: str
+    filtered: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The HTML of one cell, what it sorts by and what its filter calls it, where these differ from its text."""
+
+    html: str
+    order: str = ""
+    filter_as: str = ""
+
+
+@dataclass(frozen=True)
+class SurveyTable:
+    """One table of the survey: its Roman number, its file, its caption and its columns."""
+
+    roman: str
+    file: str
+    caption: str
+    columns: tuple[Column, ...]
+
+
+SURVEY_TABLES = {
+    "table-2": SurveyTable(
+        "II",
+        "table_2_hardware.csv",
+        "Hardware and frameworks for the edge",
+        (
+            Column("category", "Kind", True),
+            Column("owner", "Owner", True),
+            Column("product", "Product"),
+            Column("reference", "Ref."),
+            Column("feature", "Feature"),
+            Column("note", "Note"),
+        ),
+    ),
+    "table-3": SurveyTable(
+        "III",
+        "table_3_libraries.csv",
+        "Deep learning libraries and what they support",
+        (
+            Column("library", "Library"),
+            Column("reference", "Ref."),
+            Column("owner", "Owner"),
+            Column("edge_support", "Edge", True),
+            Column("android", "Android", True),
+            Column("ios", "iOS", True),
+            Column("arm", "Arm"),
+            Column("fpga", "FPGA"),
+            Column("dsp", "DSP"),
+            Column("gpu", "GPU"),
+            Column("mobile_gpu", "Mobile GPU"),
+            Column("training", "Training", True),
+        ),
+    ),
+    "table-4": SurveyTable(
+        "IV",
+        "table_4_edge_node_solutions.csv",
+        "Which hardware an edge node prefers, by criterion",
+        (
+            Column("metric", "Criterion"),
+            Column("preferred_hardware", "Preferred", True),
+            Column("analysis", "Why"),
+        ),
+    ),
+    "table-5": SurveyTable(
+        "V",
+        "table_5_modes.csv",
+        "Systems by mode of computation",
+        (
+            Column("mode", "Mode", True),
+            Column("system", "System"),
+            Column("reference", "Ref."),
+            Column("dl_model", "Model"),
+            Column("end", "End"),
+            Column("edge", "Edge"),
+            Column("cloud", "Cloud"),
+            Column("network", "Network"),
+            Column("dependency", "Built on"),
+            Column("objective", "Objective"),
+            Column("performance", "Reported performance"),
+            Column("note", "Note"),
+        ),
+    ),
+    "table-6": SurveyTable(
+        "VI",
+        "table_6_federated.csv",
+        "Federated learning",
+        (
+            Column("group", "Group", True),
+            Column("system", "System"),
+            Column("reference", "Ref."),
+            Column("dl_model", "Model"),
+            Column("scale", "Scale"),
+            Column("dependency", "Built on", True),
+            Column("main_idea", "Main idea"),
+            Column("metrics", "Reported"),
+            Column("note", "Note"),
+        ),
+    ),
+    "table-7": SurveyTable(
+        "VII",
+        "table_7_optimising.csv",
+        "Deep learning that optimises the edge",
+        (
+            Column("group", "Group", True),
+            Column("reference", "Ref."),
+            Column("method", "Method", True),
+            Column("scale", "Scale"),
+            Column("inputs_or_states", "Inputs or states"),
+            Column("outputs_or_actions", "Outputs or actions"),
+            Column("loss_or_reward", "Loss or reward"),
+            Column("performance", "Reported performance"),
+            Column("note", "Note"),
+        ),
+    ),
+}
+
+ERRATA_COLUMNS = (
+    Column("place", "Where", True),
+    Column("reference", "Ref."),
+    Column("printed", "The survey prints"),
+    Column("correction", "Read instead"),
+    Column("why", "Because"),
+)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file as a list of dictionaries."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def link_numbers(text: str, up: str = "") -> str:
+    """Escape ``text`` and link every [n] to the bibliography; ``up`` leads to its folder.
+
+    >>> link_numbers("see [12] & [161]", up="../")[:50]
+    'see <a href="../bibliography.html#ref12">[12]</a> '
+    """
+    return _NUMBER.sub(rf'<a href="{up}bibliography.html#ref\1">[\1]</a>', html.escape(text))
+
+
+def html_table(identifier: str, caption: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Cell]]) -> str:
+    """Return a table that ``tables.js`` makes sortable and that reads well without it; it has no empty line."""
+    heads = "".join(f'<th scope="col"{" data-dropdown" if c.filtered else ""}>{c.head}</th>' for c in columns)
+    body = "\n".join(f"<tr>{''.join(_td(column, row[column.key]) for column in columns)}</tr>" for row in rows)
+    return (
+        f'<div class="edgedl-table-box" tabindex="0" role="region" aria-label="{html.escape(caption)}">\n'
+        f'<table class="edgedl-table" id="{identifier}">\n<caption>{html.escape(caption)}</caption>\n'
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n"
+    )
+
+
+def _td(column: Column, cell: Cell) -> str:
+    order = f' data-order="{html.escape(cell.order)}"' if cell.order else ""
+    filter_as = f' data-filter-as="{html.escape(cell.filter_as)}"' if cell.filter_as else ""
+    return f'<td data-label="{column.head}"{order}{filter_as}>{cell.html}</td>'
+
+
+def survey_table(identifier: str, rows: Sequence[Row], errata: Sequence[Row], up: str = "../") -> str:
+    """Return one of Tables II to VII; a misprinted cell shows the correction and what the survey prints.
+
+    Parameters
+    ----------
+    identifier : str
+        A key of :data:`SURVEY_TABLES`.
+    rows, errata : sequence of mappings
+        The rows of the table's file, and those of ``errata.csv``.
+    up : str
+        The way from the page to the folder of the bibliography.
+    """
+    table = SURVEY_TABLES[identifier]
+    printed = {(e["reference"], e["column"]): e["printed"] for e in errata if e["place"] == f"Table {table.roman}"}
+    cells = [{c.key: _survey_cell(c.key, row, printed, up) for c in table.columns} for row in rows]
+    return html_table(identifier, f"Table {table.roman}. {table.caption}", table.columns, cells)
+
+
+def _survey_cell(key: str, row: Row, printed: Mapping[tuple[str, str], str], up: str) -> Cell:
+    if key == "reference":
+        return Cell(link_numbers(f"[{row[key]}]", up), order=row[key].zfill(3))
+    if row[key] in ("yes", "no"):
+        return Cell(f'<span class="edgedl-{row[key]}">{row[key]}</span>')
+    text = link_numbers(row[key] or "", up)
+    wrong = printed.get((row.get("reference", ""), key))
+    if wrong is None:
+        return Cell(text)
+    was = f"<del>{html.escape(wrong)}</del>" if wrong else "no name"
+    return Cell(
+        f'<ins>{text}</ins> <small class="edgedl-misprint">printed: {was}</small>', order=row[key], filter_as=row[key]
+    )
+
+
+def errata_table(errata: Sequence[Row], up: str = "../") -> str:
+    """Return the list of misprints, in tables, text and references."""
+    cells = [{column.key: _erratum_cell(column.key, row, up) for column in ERRATA_COLUMNS} for row in errata]
+    return html_table("errata", "Misprints and slips of the survey", ERRATA_COLUMNS, cells)
+
+
+def _erratum_cell(key: str, row: Row, up: str) -> Cell:
+    if key == "reference" and row[key]:
+        return Cell(link_numbers(f"[{row[key]}]", up), order=row[key].zfill(3))
+    if key == "printed":
+        return Cell(f"<del>{html.escape(row[key])}</del>" if row[key] else "no name")
+    return Cell(link_numbers(row[key], up))
+
+
+def glossary(rows: Sequence[Row]) -> str:
+    """Return Table I as a Sphinx glossary, so that ``{term}`` can point to every abbreviation."""
+    return "```{glossary}\n" + "\n".join(_glossary_entry(row) for row in rows) + "```\n"
+
+
+def _glossary_entry(row: Row) -> str:
+    note = f" {row['note'].rstrip('.')}." if row["note"] else ""
+    return f"{row['abbreviation']}\n  {row['definition']}.{note}\n"
+
+
+def write_tables(survey: Path, target: Path) -> None:
+    """Write the fragments of the pages glossary, table-2 to table-7 and errata into ``target``."""
+    errata = read_rows(survey / "errata.csv")
+    fragments: dict[str, Callable[[], str]] = {
+        "glossary": lambda: glossary(read_rows(survey / "table_1_abbreviations.csv")),
+        "errata": lambda: errata_table(errata),
+    }
+    for name, make in fragments.items():
+        (target / f"{name}.md").write_text(make(), encoding="utf-8")
+    for name, table in SURVEY_TABLES.items():
+        text = survey_table(name, read_rows(survey / table.file), errata)
+        (target / f"{name}.md").write_text(text, encoding="utf-8")
