@@ -9,6 +9,7 @@ import importlib
 from edgedl_lib.nets.builder import ModelBuilder
 from edgedl_lib.nets.graph import LayerGraph, UnknownName, chain
 from edgedl_lib.nets.layers import Layer
+from edgedl_lib.nets.units import collapse_to_chain, members_of, merge_elementwise, merge_layers, sum_per_unit
 from edgedl_lib.nets.zoo import MODELS, model
 
 _LAZY = {
@@ -17,9 +18,23 @@ _LAZY = {
     "measure_layers": "profile",
     "measure_whole": "profile",
     "LayerProfile": "profile",
+    "WholeProfile": "profile",
 }
 
-__all__ = ["MODELS", "Layer", "LayerGraph", "ModelBuilder", "UnknownName", "chain", "model"]
+__all__ = [
+    "MODELS",
+    "Layer",
+    "LayerGraph",
+    "ModelBuilder",
+    "UnknownName",
+    "chain",
+    "model",
+    "collapse_to_chain",
+    "members_of",
+    "merge_elementwise",
+    "merge_layers",
+    "sum_per_unit",
+]
 
 
 def __getattr__(name: str):

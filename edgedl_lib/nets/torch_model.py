@@ -210,11 +210,7 @@ MODULES: dict[str, Callable[[Layer], nn.Module]] = {
     "activation": lambda layer: ACTIVATION_MODULES[layer.config["function"]](),
     "dropout": lambda layer: nn.Dropout(layer.config["rate"]),
     "flatten": lambda layer: nn.Flatten(),
-    "reshape": lambda layer: (
-        nn.Unflatten(1, layer.output_shape)
-        if len(layer.input_shapes[0]) == 1
-        else nn.Sequential(nn.Flatten(), nn.Unflatten(1, layer.output_shape))
-    ),
+    "reshape": lambda layer: nn.Sequential(nn.Flatten(), nn.Unflatten(1, layer.output_shape)),
     "concat": lambda layer: Concat(),
     "add": lambda layer: Add(),
 }

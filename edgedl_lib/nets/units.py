@@ -13,8 +13,8 @@ from edgedl_lib.nets.layers import Layer
 def collapse_to_chain(graph: LayerGraph) -> LayerGraph:
     """Chain of the graph's dominator units: what lies between two dominators of the output becomes one "block".
 
-    A dominator is a layer that every path from the input to the output passes, so the tensor behind it is all that later
-    layers need.  IONN [175] makes its units so; ``config["members"]`` of a unit names its layers.
+    A dominator is a layer that every path from the input to the output passes, so the tensor behind it is all that
+    later layers need.  IONN [175] makes its units so; ``config["members"]`` of a unit names its layers.
 
     Raises
     ------
