@@ -170,7 +170,9 @@ def measure_host_roofline(kernels: list[HostKernel] | None = None, *, windows: i
 
 
 def _peak(timings: dict[str, Timing]) -> float:
-    return 2.0 * PEAK_SIZE**3 / min(timings[name].minimum for name in ("product", "product by oneDNN") if name in timings)
+    return (
+        2.0 * PEAK_SIZE**3 / min(timings[name].minimum for name in ("product", "product by oneDNN") if name in timings)
+    )
 
 
 def _bandwidth(timings: dict[str, Timing]) -> float:

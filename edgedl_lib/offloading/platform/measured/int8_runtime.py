@@ -17,6 +17,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edgedl_lib.offloading.platform.measured.timing import Timing, measure_in_turn, ratio_in_turn
 
@@ -88,7 +89,9 @@ def dense_model(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> 
         If there is no layer or the numbers of weights and biases differ.
     """
     if not weights or len(weights) != len(biases):
-        raise ValueError(f"{len(weights)} weights with {len(biases)} biases; give one bias per layer, at least one layer")
+        raise ValueError(
+            f"{len(weights)} weights with {len(biases)} biases; give one bias per layer, at least one layer"
+        )
     nodes, constants, current = [], [], "x"
     for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         constants += [_constant(weight, f"w{index}"), _constant(bias, f"b{index}")]
@@ -112,18 +115,21 @@ def session(model: onnx.ModelProto | Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
-def quantise_dynamic(model: onnx.ModelProto, folder: Path) -> Path:
-    """Weights to int8 now, activations to uint8 at each call with the range seen there. Returns the file written."""
-    source, target = folder / "float32.onnx", folder / "int8.onnx"
-    onnx.save(model, source)
-    quantization.quantize_dynamic(source, target, weight_type=quantization.QuantType.QInt8, per_channel=True)
+def quantise_dynamic(model: onnx.ModelProto, folder: Path, operators: Sequence[str] = ("MatMul",)) -> Path:
+    """Weights to 8 bits now, activations at each call with the range seen there. Returns the file written.
+
+    Convolutions get unsigned weights: ONNX Runtime has no processor kernel for signed ones.
+    """
+    source, target = _prepared(model, folder), folder / "int8.onnx"
+    signed = "Conv" not in operators
+    kind = quantization.QuantType.QInt8 if signed else quantization.QuantType.QUInt8
+    quantization.quantize_dynamic(source, target, list(operators), per_channel=signed, weight_type=kind)
     return target
 
 
 def quantise_static(model: onnx.ModelProto, calibration: np.ndarray, folder: Path) -> Path:
     """Weights and activations to 8 bits with ranges taken from `calibration`, shape (samples, inputs)."""
-    source, target = folder / "float32.onnx", folder / "static.onnx"
-    onnx.save(model, source)
+    source, target = _prepared(model, folder), folder / "static.onnx"
     quantization.quantize_static(
         source, target, _Calibration(calibration), weight_type=quantization.QuantType.QInt8, per_channel=True
     )
@@ -154,11 +160,22 @@ def digits_accuracy(*, seed: int = 0, hidden: int = 64) -> Int8Accuracy:
     images, labels = load_digits(return_X_y=True)
     split = train_test_split(images / 16.0, labels, test_size=0.4, random_state=seed, stratify=labels)
     train, test, train_labels, test_labels = split
-    network = MLPClassifier((hidden, hidden), max_iter=60, random_state=seed, tol=1e-3).fit(train, train_labels)
+    network = MLPClassifier((hidden, hidden), max_iter=300, random_state=seed, tol=1e-3, n_iter_no_change=3).fit(
+        train, train_labels
+    )
     model = dense_model(network.coefs_, network.intercepts_)
     with TemporaryDirectory() as folder:
         small = session(quantise_static(model, train[:256].astype(np.float32), Path(folder)))
     return _accuracy(_classes(session(model), test), _classes(small, test), test_labels)
+
+
+def _prepared(model: onnx.ModelProto, folder: Path) -> Path:
+    source, target = folder / "float32.onnx", folder / "prepared.onnx"
+    onnx.save(
+        model, source
+    )  # by way of a file: handed over in memory, the model would come back emptied of its weights
+    quant_pre_process(source, target, skip_symbolic_shape=True)
+    return target
 
 
 def _accuracy(full: np.ndarray, small: np.ndarray, labels: np.ndarray) -> Int8Accuracy:
