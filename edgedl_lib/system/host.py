@@ -26,6 +26,7 @@ SECONDS_PER_LAYER = 0.18  # some 33 layers: six seconds in all
 #: The two peaks are measured again before every so many layers, and the best counts: on a machine with other tenants a
 #: roof measured once may lie below the layers under it.
 LAYERS_PER_ROOF = 7
+ROOFS_UNTIL = 10.0  # seconds; a slow machine measures its roofs less often rather than for longer
 
 #: No cache in a machine of today is faster than its memory by more than this.
 CACHE_GAIN = 50.0
@@ -40,13 +41,14 @@ class HostFileError(ValueError):
 
 @dataclass(frozen=True)
 class LayerTiming:
-    """Median latency (s) of one layer of the grid, with its FLOP and the bytes it moves."""
+    """Median and minimum latency (s) of one layer of the grid, with its FLOP and the bytes it moves."""
 
     kind: str
     config: str
     flop: float
     bytes_moved: float
     latency: float
+    minimum: float
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,11 @@ def measure_host(
         peaks, bandwidths, layers = [], [], []
         for done, case in enumerate(cases):
             report(done, len(cases), f"{case.kind} {case.config}")
-            if done % LAYERS_PER_ROOF == 0:
+            if not peaks or (done % LAYERS_PER_ROOF == 0 and time.perf_counter() - began < ROOFS_UNTIL):
                 peaks.append(host_layers.measure_peak())
                 bandwidths.append(host_layers.measure_bandwidth())
-            latency = host_layers.median_latency(case.call, seconds_per_layer)
-            layers.append(LayerTiming(case.kind, case.config, case.flop, case.bytes_moved, latency))
+            latencies = host_layers.latency_of(case.call, seconds_per_layer)
+            layers.append(LayerTiming(case.kind, case.config, case.flop, case.bytes_moved, *latencies))
         report(len(cases), len(cases), "done")
     return _profile(max(peaks), max(bandwidths), tuple(layers), time.perf_counter() - began)
 
@@ -140,6 +142,8 @@ def fit_calibration(
     highest_bandwidth_efficiency: float = 1.0,
 ) -> Calibration:
     """Efficiencies and overhead of the roofline that fit timed layers best, in the least squares of log latency.
+
+    The minimum is fitted, as the peaks are the best of several: both describe the machine and not its other tenants.
 
     Parameters
     ----------
@@ -156,7 +160,7 @@ def fit_calibration(
     """
     from scipy.optimize import least_squares
 
-    flop, moved, latency = np.array([[layer.flop, layer.bytes_moved, layer.latency] for layer in layers]).T
+    flop, moved, latency = np.array([[layer.flop, layer.bytes_moved, layer.minimum] for layer in layers]).T
     compute, memory = flop / peak_flop_per_s, moved / memory_bandwidth  # ideal times, (L,)
 
     def residual(logarithms: np.ndarray) -> np.ndarray:

@@ -83,15 +83,15 @@ def measure_bandwidth() -> float:
     return 3 * TRIAD_BYTES / best
 
 
-def median_latency(call: Callable[[], object], budget: float) -> float:
-    """Median latency (s) of repeated calls within `budget` seconds, at least five, after a warm-up."""
+def latency_of(call: Callable[[], object], budget: float) -> tuple[float, float]:
+    """Median and minimum latency (s) of repeated calls within `budget` seconds, at least five, after a warm-up."""
     for _ in range(WARM_UP_CALLS):
         call()
     samples = []
     end = time.perf_counter() + budget
     while len(samples) < 5 or time.perf_counter() < end:
         samples.append(seconds_of(call))
-    return statistics.median(samples)
+    return statistics.median(samples), min(samples)
 
 
 def layer_cases(seed: int = 0) -> list[LayerCase]:
