@@ -1,7 +1,7 @@
 """The roofline of the machine at hand: its two roofs and some layers of real networks, measured in one process.
 
-The roof is min(peak, bandwidth x intensity) (Williams, Waterman, Patterson 2009). Peak and bandwidth are measured in the
-same rounds as the layers: a roof from a quiet moment over points from a busy one would say nothing.
+The roof is min(peak, bandwidth x intensity) (Williams, Waterman, Patterson 2009). Peak and bandwidth are measured in
+the same rounds as the layers: a roof from a quiet moment over points from a busy one would say nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch.utils.mkldnn import to_mkldnn
 
 from edgedl_lib.offloading.platform.measured.timing import Timing, measure_in_turn
+from edgedl_lib.system.host_layers import one_thread
 
 FLOAT_BYTES = 4
 PEAK_SIZE = 1024  # side of the square product that measures the peak
@@ -156,14 +157,14 @@ def host_kernels() -> list[HostKernel]:
 def measure_host_roofline(kernels: list[HostKernel] | None = None, *, windows: int = 7) -> HostRoofline:
     """Measure both roofs and all layers in the same rounds, on one thread.
 
-    A roof is the best that the machine does, so each has two candidates. Peak: the square product by the BLAS library and
-    by oneDNN, which runs the convolutions and may be the faster (one library's product is that library's peak, and another's
-    convolution can rise above it). Bandwidth: the triad and a pure reading pass; the triad counts three arrays, but a cache
-    that fetches a line before overwriting it moves four.
+    A roof is the best that the machine does, so each has two candidates. Peak: the square product by the BLAS library
+    and by oneDNN, which runs the convolutions and may be the faster (one library's product is that library's peak,
+    and another's convolution can rise above it). Bandwidth: the triad and a pure reading pass; the triad counts three
+    arrays, but a cache that fetches a line before overwriting it moves four.
     """
     kernels = host_kernels() if kernels is None else kernels
     roofs = _roof_calls()
-    with torch.inference_mode(), _one_thread():
+    with one_thread():
         timings = measure_in_turn({**roofs, **{k.name: k.call for k in kernels}}, windows=windows)
     points = tuple(RooflinePoint(k.name, k.kind, k.flop, k.bytes_moved, timings[k.name].minimum) for k in kernels)
     return HostRoofline(_peak(timings), _bandwidth(timings), points)
@@ -205,14 +206,3 @@ def _dense(batch: int, weights: list[torch.Tensor]) -> HostKernel:
 
 def _copies(bytes_moved: float) -> int:
     return max(2, int(-(-COLD_BYTES // bytes_moved)))
-
-
-class _one_thread:
-    """Run with one torch thread and give the old number back."""
-
-    def __enter__(self) -> None:
-        self.before = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self.before)

@@ -1,7 +1,7 @@
 """Eight-bit against 32-bit inference in ONNX Runtime: one dense layer of growing width, and a whole classifier.
 
-Quantising is no free factor of four. A small layer pays more for converting its input than it saves; a large one reads a
-quarter of the bytes and, where the processor has an eight-bit dot product, multiplies faster too.
+Quantising is no free factor of four. A small layer pays more for converting its input than it saves; a large one
+reads a quarter of the bytes and, where the processor has an eight-bit dot product, multiplies faster too.
 """
 
 from __future__ import annotations

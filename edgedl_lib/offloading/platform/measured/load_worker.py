@@ -1,7 +1,8 @@
 """One cell of the package comparison, run as a script in a process of its own.
 
-It must stay importable without the rest of the library: whatever this process imports is counted in its peak memory. Each
-package imports itself inside its function, before the clock starts, because importing a library is not loading a model.
+It must stay importable without the rest of the library: whatever this process imports is counted in its peak memory.
+Each package imports itself inside its function, before the clock starts, because importing a library is not loading a
+model.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Loading a model against running it, package by package (pCAMP [186], AI Benchmark [54]).
 
-Two networks of opposite kinds (fully connected with many weights; 1x1 convolutions with few), written once in the file
-format of each package. Every cell is measured in a fresh process, so that no cell inherits another's memory or caches. The
-files have just been written, so the disk cache is warm: a cold start would make loading longer still.
+Two networks of opposite kinds (fully connected with many weights; 1x1 convolutions with few), written once in the
+file format of each package. Every cell is measured in a fresh process, so that no cell inherits another's memory or
+caches. The files have just been written, so the disk cache is warm: a cold start would make loading longer still.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Single-stream latency as MLPerf Mobile defines it: one query at a time, reported at the 90th percentile.
 
-The mean hides what a user of an interactive application notices; the 90th percentile does not. A run lasts for a minimum
-number of queries *and* a minimum time, so that neither a slow model nor a fast one escapes with a handful of samples.
+The mean hides what a user of an interactive application notices; the 90th percentile does not. A run lasts for a
+minimum number of queries *and* a minimum time, so that neither a slow model nor a fast one escapes with a handful of
+samples.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A training step on the machine at hand: what it must remember, and how long it takes beside an inference.
 
-Memory of training is 4 (P (2 + o) + b sum a) bytes: parameters, gradients and o optimiser slots, and for each of b samples
-the activations a that the backward pass needs again (Chen, Biookaghazadeh, Zhao 2018 [168]). Which activations those are
-is counted here twice: from the layers, and from the tensors that autograd really keeps.
+Memory of training is 4 (P (2 + o) + b sum a) bytes: parameters, gradients and o optimiser slots, and for each of b
+samples the activations a that the backward pass needs again (Chen, Biookaghazadeh, Zhao 2018 [168]). Which
+activations those are is counted here twice: from the layers, and from the tensors that autograd really keeps.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def dense_network(width: int = 256, depth: int = 2, inputs: int = 256, classes: 
 def stored_activation_bytes(network: nn.Sequential, inputs: torch.Tensor) -> int:
     """Bytes that the backward pass needs again, from the layers alone.
 
-    A layer with weights keeps its input, a ReLU its output, a max pooling its input and the winners' indices. A tensor that
-    two layers keep is stored once. The softmax of the loss keeps its output.
+    A layer with weights keeps its input, a ReLU its output, a max pooling its input and the winners' indices. A
+    tensor that two layers keep is stored once. The softmax of the loss keeps its output.
     """
     values = [inputs]  # every layer's output stays alive, or a later one could take over its address
     with torch.no_grad():
