@@ -10,7 +10,7 @@ from edgedl_lib.nets.builder import ModelBuilder
 from edgedl_lib.nets.graph import LayerGraph, UnknownName, chain
 from edgedl_lib.nets.layers import Layer
 from edgedl_lib.nets.units import collapse_to_chain, members_of, merge_elementwise, merge_layers, sum_per_unit
-from edgedl_lib.nets.zoo import MODELS, model
+from edgedl_lib.nets.zoo import ANALOGUES, MODELS, analogue, model
 
 _LAZY = {
     "to_torch": "torch_model",
@@ -22,17 +22,19 @@ _LAZY = {
 }
 
 __all__ = [
+    "ANALOGUES",
     "MODELS",
     "Layer",
     "LayerGraph",
     "ModelBuilder",
     "UnknownName",
+    "analogue",
     "chain",
-    "model",
     "collapse_to_chain",
     "members_of",
     "merge_elementwise",
     "merge_layers",
+    "model",
     "sum_per_unit",
 ]
 

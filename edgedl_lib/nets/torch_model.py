@@ -1,6 +1,7 @@
 """Run a layer graph with PyTorch, whole or in parts."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch.nn import functional
 
 from edgedl_lib.nets.graph import LayerGraph
 from edgedl_lib.nets.layers import Layer
+from edgedl_lib.nets.shapes import Shape
 
 ACTIVATION_MODULES: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -29,6 +31,7 @@ class TorchModel(nn.Module):
         super().__init__()
         self.graph = graph
         self.layers = nn.ModuleDict({_key(layer.name): _module(layer) for layer in graph})
+        self._plans: dict[frozenset[str], tuple[_Step, ...]] = {}
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Run the whole graph on a batch of raw inputs."""
@@ -60,32 +63,53 @@ class TorchModel(nn.Module):
         ValueError
             A missing input, or an input of the wrong shape.
         """
-        chosen = set(names)
-        for name in chosen:
-            self.graph[name]
-        order = [name for name in self.graph.layer_names if name in chosen]
-        known, remaining = dict(tensors), self._reader_counts(order)
-        for name in order:
-            sources = self.graph.predecessors(name) or ("input",)
-            known[name] = self.run_layer(name, *(_given(known, source, name) for source in sources))
-            for source in sources:
-                remaining[source] -= 1
-                if remaining[source] == 0 and source in chosen and not keep_all:
-                    del known[source]
-        return {name: known[name] for name in order if name in known}
+        known = dict(tensors)
+        plan = self._plan(frozenset(names))
+        for step in plan:
+            known[step.name] = self._run(step, [_given(known, source, step.name) for source in step.sources])
+            for source in () if keep_all else step.used_up:
+                del known[source]
+        return {step.name: known[step.name] for step in plan if step.name in known}
 
     def run_layer(self, name: str, *inputs: Tensor) -> Tensor:
         """Run one layer on its inputs."""
-        layer = self.graph[name]
-        arrived = tuple(tuple(tensor.shape[1:]) for tensor in inputs)
-        if arrived != layer.input_shapes:
-            raise ValueError(f"layer {name} expects inputs {layer.input_shapes} after the batch, but got {arrived}")
-        return self.layers[_key(name)](*inputs)
+        return self._run(self._plan(frozenset([name]))[0], inputs)
 
-    def _reader_counts(self, order: list[str]) -> dict[str, int]:
-        """Readers still to run; a tensor with readers outside ``order``, or none at all, is never used up."""
-        counts = {name: len(self.graph.successors(name)) or 1 for name in self.graph.layer_names}
-        return counts | {"input": len(order) + 1}
+    def _run(self, step: "_Step", inputs: Sequence[Tensor]) -> Tensor:
+        arrived = tuple(tuple(tensor.shape[1:]) for tensor in inputs)
+        if arrived != step.input_shapes:
+            raise ValueError(f"layer {step.name} expects inputs {step.input_shapes} after the batch, but got {arrived}")
+        return step.module(*inputs)
+
+    def _plan(self, names: frozenset[str]) -> tuple["_Step", ...]:
+        """Steps for these layers, remembered: planning takes longer than a small layer runs."""
+        if names not in self._plans:
+            for name in names:
+                self.graph[name]
+            order = [name for name in self.graph.layer_names if name in names]
+            self._plans[names] = tuple(self._step(name, order) for name in order)
+        return self._plans[names]
+
+    def _step(self, name: str, order: list[str]) -> "_Step":
+        sources = self.graph.predecessors(name) or ("input",)
+        used_up = tuple(
+            source for source in set(sources) if source in order and self._last_reader(source, order) == name
+        )
+        return _Step(name, self.layers[_key(name)], self.graph[name].input_shapes, sources, used_up)
+
+    def _last_reader(self, name: str, order: list[str]) -> str | None:
+        """Layer of the plan after which a tensor is needed no more; None if layers beyond the plan read it."""
+        readers = self.graph.successors(name)
+        return max(readers, key=order.index) if set(readers) <= set(order) else None
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    module: nn.Module
+    input_shapes: tuple[Shape, ...]
+    sources: tuple[str, ...]
+    used_up: tuple[str, ...]
 
 
 def to_torch(graph: LayerGraph, seed: int = 0, device: str = "cpu") -> TorchModel:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from edgedl_lib.nets.graph import LayerGraph, UnknownName
 from edgedl_lib.nets.zoo.alexnet import alexnet, alexnet_two_branch
+from edgedl_lib.nets.zoo.analogues import ANALOGUES, analogue
 from edgedl_lib.nets.zoo.deepface import deepface
 from edgedl_lib.nets.zoo.googlenet import googlenet
 from edgedl_lib.nets.zoo.lenet import lenet5
@@ -40,4 +41,4 @@ def model(name: str, **options) -> LayerGraph:
     return MODELS[name](**options)
 
 
-__all__ = ["MODELS", "model", *MODELS]
+__all__ = ["ANALOGUES", "MODELS", "analogue", "model", *MODELS]
