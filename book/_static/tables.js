@@ -74,7 +74,7 @@
     table.closest(".edgedl-table-box, .cell_output, .output")?.before(bar);
     api = new window.edgedlDataTable(table, {
       autoWidth: false, order: [], paging: many, pageLength: PAGE, lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
-      layout: { topStart: null, topEnd: null, top: "search", bottomStart: "info", bottomEnd: many ? "paging" : null },
+      layout: { topStart: "search", topEnd: null, bottomStart: "info", bottomEnd: many ? "paging" : null },
       language: { search: "Search", info: "_TOTAL_ of _MAX_ rows", infoFiltered: "", infoEmpty: "no row matches" },
     });
     api.search.fixed("dropdowns", (text, data, index) =>

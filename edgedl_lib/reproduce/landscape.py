@@ -57,7 +57,7 @@ WIDE = (
     (Slot("computing", 0, 900, 2),),
     (Slot("ground", 0, 900, 2),),
 )
-TALL = tuple((Slot(key, 0, 340, 1),) for key in BLOCKS)
+TALL = tuple((Slot(key, 0, 400, 1),) for key in BLOCKS)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def landscape(rows: Sequence[Row], existing: Collection[str], up: str = "../note
         The way from the page to the notebooks.
     """
     chapters = Chapters(rows, existing, up)
-    maps = _map("wide", WIDE, 900, chapters) + _map("tall", TALL, 340, chapters)
+    maps = _map("wide", WIDE, 900, chapters) + _map("tall", TALL, 400, chapters)
     return f'<div class="edgedl-landscape">\n{maps}</div>\n'
 
 

@@ -21,13 +21,13 @@ from .tables import Cell, Column, html_table, link_numbers, read_rows, write_tab
 
 SCOREBOARD = (
     Column("system", "System", True),
-    Column("section", "Section", True),
-    Column("table", "Table", True),
     Column("metric", "Claim"),
     Column("reported", "Reported"),
     Column("measured", "Measured"),
-    Column("band", "Band"),
     Column("verdict", "Verdict", True),
+    Column("band", "Band"),
+    Column("section", "Section", True),
+    Column("table", "Table", True),
 )
 NOTEBOOKS = (
     Column("name", "Notebook"),
@@ -43,7 +43,7 @@ def scoreboard(claims: Mapping[str, Claim], results: Mapping) -> str:
     """Return the table of all claims; each measured one links to the cell that measured it."""
     measured = {row["id"]: row for row in results["claims"]}
     rows = [_claim_row(claim, measured.get(claim.id)) for claim in claims.values()]
-    return html_table("scoreboard", "Every claim and its verdict", SCOREBOARD, rows)
+    return html_table("claims", "Every claim and its verdict", SCOREBOARD, rows)
 
 
 def verdict_of(claim: Claim, result: Mapping | None) -> str:
@@ -58,19 +58,19 @@ def _claim_row(claim: Claim, result: Mapping | None) -> dict[str, Cell]:
         "system": Cell(f"{html.escape(claim.system)} {link_numbers(claim.survey_ref)}", filter_as=claim.system),
         "section": Cell(html.escape(claim.survey_section)),
         "table": Cell(html.escape(claim.survey_table)),
-        "metric": Cell(_metric(claim, result)),
+        "metric": Cell(_metric(claim, result) + _reason(claim, result)),
         "reported": Cell(html.escape(reported_text(claim)), order=_order(reported)),
         "measured": _measured_cell(claim, result),
         "band": Cell(html.escape(band_text(claim)), order=_order(claim.low if claim.low is not None else claim.high)),
-        "verdict": Cell(_pill(verdict) + _reason(claim, result), order=str(VERDICTS.index(verdict)), filter_as=verdict),
+        "verdict": Cell(_pill(verdict), order=str(VERDICTS.index(verdict)), filter_as=verdict),
     }
 
 
 def _metric(claim: Claim, result: Mapping | None) -> str:
     text = html.escape(claim.metric)
-    if not _has_value(result):
-        return text
-    return f'<a href="../notebooks/{result["notebook"]}.html#{anchor(claim.id)}">{text}</a>'
+    if _has_value(result):
+        text = f'<a href="../notebooks/{result["notebook"]}.html#{anchor(claim.id)}">{text}</a>'
+    return f'{text}<br><code class="edgedl-id">{html.escape(claim.id)}</code>'
 
 
 def _measured_cell(claim: Claim, result: Mapping | None) -> Cell:

@@ -93,8 +93,8 @@ SURVEY_TABLES = {
         "table_5_modes.csv",
         "Systems by mode of computation",
         (
-            Column("mode", "Mode", True),
             Column("system", "System"),
+            Column("mode", "Mode", True),
             Column("reference", "Ref."),
             Column("dl_model", "Model"),
             Column("end", "End"),
@@ -112,8 +112,8 @@ SURVEY_TABLES = {
         "table_6_federated.csv",
         "Federated learning",
         (
-            Column("group", "Group", True),
             Column("system", "System"),
+            Column("group", "Group", True),
             Column("reference", "Ref."),
             Column("dl_model", "Model"),
             Column("scale", "Scale"),
@@ -195,24 +195,27 @@ def survey_table(identifier: str, rows: Sequence[Row], errata: Sequence[Row], up
         The way from the page to the folder of the bibliography.
     """
     table = SURVEY_TABLES[identifier]
-    printed = {(e["reference"], e["column"]): e["printed"] for e in errata if e["place"] == f"Table {table.roman}"}
-    cells = [{c.key: _survey_cell(c.key, row, printed, up) for c in table.columns} for row in rows]
+    slips = {(e["reference"], e["column"]): e for e in errata if e["place"] == f"Table {table.roman}"}
+    cells = [{c.key: _survey_cell(c.key, row, slips, up) for c in table.columns} for row in rows]
     return html_table(identifier, f"Table {table.roman}. {table.caption}", table.columns, cells)
 
 
-def _survey_cell(key: str, row: Row, printed: Mapping[tuple[str, str], str], up: str) -> Cell:
+def _survey_cell(key: str, row: Row, slips: Mapping[tuple[str, str], Row], up: str) -> Cell:
+    slip = slips.get((row.get("reference", ""), key))
+    if slip:
+        return _corrected(slip, up)
     if key == "reference":
         return Cell(link_numbers(f"[{row[key]}]", up), order=row[key].zfill(3))
     if row[key] in ("yes", "no"):
         return Cell(f'<span class="edgedl-{row[key]}">{row[key]}</span>')
-    text = link_numbers(row[key] or "", up)
-    wrong = printed.get((row.get("reference", ""), key))
-    if wrong is None:
-        return Cell(text)
+    return Cell(link_numbers(row[key], up))
+
+
+def _corrected(slip: Row, up: str) -> Cell:
+    right, wrong = slip["correction"], slip["printed"]
     was = f"<del>{html.escape(wrong)}</del>" if wrong else "no name"
-    return Cell(
-        f'<ins>{text}</ins> <small class="edgedl-misprint">printed: {was}</small>', order=row[key], filter_as=row[key]
-    )
+    text = f'<ins>{link_numbers(right, up)}</ins> <small class="edgedl-misprint">printed: {was}</small>'
+    return Cell(text, order=right, filter_as=right)
 
 
 def errata_table(errata: Sequence[Row], up: str = "../") -> str:
