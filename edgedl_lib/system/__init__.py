@@ -6,7 +6,8 @@ and nothing heavier: SimPy, pandas and PyTorch load when a function needs them.
 """
 
 from edgedl_lib.system import catalogue
-from edgedl_lib.system.catalogue import UnknownName, device_names, device_table, link_names, link_table, specification
+from edgedl_lib.system.catalogue import device_names, device_table, link_names, link_table, specification
+from edgedl_lib.system.catalogue_file import UnknownName
 from edgedl_lib.system.device import Calibration, Device
 from edgedl_lib.system.link import Link
 from edgedl_lib.system.radio import radio_power, tail_energy

@@ -6,14 +6,12 @@ or, for a device that nobody measured, by kind of device.  An empty cell is unkn
 
 from __future__ import annotations
 
-import csv
-import difflib
-import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgedl_lib.system.catalogue_file import UnknownName, named_row, read_rows
 from edgedl_lib.system.device import Device
 from edgedl_lib.system.link import Link
 from edgedl_lib.system.radio import radio_power
@@ -43,13 +41,6 @@ CALIBRATION_COLUMNS = (
     "busy_power_w",
     "idle_power_w",
 )
-
-
-class UnknownName(KeyError):
-    """A name that the catalogue does not hold; the message offers the nearest ones."""
-
-    def __str__(self) -> str:
-        return self.args[0]
 
 
 def device_names(*, complete: bool = False) -> list[str]:
@@ -136,22 +127,7 @@ def device(name: str, *, precision: str = "fp32") -> Device:
         return read_host().device()
     if precision not in PEAK_COLUMNS:
         raise ValueError(f"precision {precision!r} is unknown: use 'fp32' or 'int8'")
-    row = _device_row(name)
-    column = PEAK_COLUMNS[precision]
-    calibration = _calibration_row(name)
-    return Device(
-        name=name,
-        peak_flop_per_s=_si(name, column),
-        memory_bandwidth=_si(name, "memory_bandwidth_gbs"),
-        compute_efficiency=float(calibration["compute_efficiency"]),
-        bandwidth_efficiency=float(calibration["bandwidth_efficiency"]),
-        overhead=float(calibration["overhead_s"]),
-        busy_power=_number(calibration["busy_power_w"]) or _number(row["power_w"]),
-        idle_power=_number(calibration["idle_power_w"]),
-        calibration=calibration["calibration"],
-        source=row["source"],
-        evidence=weakest(cell_evidence(name, cell) for cell in (column, "memory_bandwidth_gbs")),
-    )
+    return _published_device(name, PEAK_COLUMNS[precision])
 
 
 def device_table() -> pandas.DataFrame:
@@ -196,7 +172,7 @@ def link(name: str) -> Link:
     >>> link("neurosurgeon-wifi").transfer_time(152_000)
     0.095
     """
-    row = _row(_link_rows(), name, "link")
+    row = named_row(_link_rows(), name, "link")
     rate = float(row["rate_bit_per_s"])
     return Link(
         name=name,
@@ -219,6 +195,24 @@ def link_table() -> pandas.DataFrame:
     return table
 
 
+def _published_device(name: str, column: str) -> Device:
+    row = _device_row(name)
+    calibration = _calibration_row(name)
+    return Device(
+        name=name,
+        peak_flop_per_s=_si(name, column),
+        memory_bandwidth=_si(name, "memory_bandwidth_gbs"),
+        compute_efficiency=float(calibration["compute_efficiency"]),
+        bandwidth_efficiency=float(calibration["bandwidth_efficiency"]),
+        overhead=float(calibration["overhead_s"]),
+        busy_power=_number(calibration["busy_power_w"]) or _number(row["power_w"]),
+        idle_power=_number(calibration["idle_power_w"]),
+        calibration=calibration["calibration"],
+        source=row["source"],
+        evidence=weakest(cell_evidence(name, cell) for cell in (column, "memory_bandwidth_gbs")),
+    )
+
+
 def weakest(evidence: Iterable[str]) -> str:
     """The weakest of several evidence words.
 
@@ -229,28 +223,6 @@ def weakest(evidence: Iterable[str]) -> str:
     """
     order = ("seen", "derived", "mixed", "memory")
     return max(evidence, key=order.index)
-
-
-def read_rows(path: str | os.PathLike, columns: Iterable[str]) -> list[dict[str, str]]:
-    """Rows of a catalogue file, checked for its columns.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If the file is missing, lacks a column, or has a row of another length.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"the catalogue file {os.fspath(path)} is missing: run from a clone of the repository")
-    with open(path, newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream, restkey="_surplus")
-        rows = list(reader)
-    missing = set(columns) - set(reader.fieldnames or ())
-    if missing:
-        raise ValueError(f"{os.fspath(path)} lacks the columns {', '.join(sorted(missing))}: restore the file")
-    for number, row in enumerate(rows, start=2):
-        if "_surplus" in row or None in row.values():
-            raise ValueError(f"row {number} of {os.fspath(path)} does not have {len(reader.fieldnames)} cells")
-    return rows
 
 
 @lru_cache
@@ -278,7 +250,7 @@ def _link_rows() -> dict[str, dict[str, str]]:
 
 
 def _device_row(name: str) -> dict[str, str]:
-    return _row(_device_rows(), name, "device", [HOST])
+    return named_row(_device_rows(), name, "device", [HOST])
 
 
 def _calibration_row(name: str) -> dict[str, str]:
@@ -290,15 +262,6 @@ def _calibration_columns(name: str) -> dict[str, str]:
     row = _calibration_row(name)
     kept = {column: row[column] for column in (*CALIBRATION_COLUMNS, "calibration")}
     return {**kept, "calibration_evidence": row["evidence"]}
-
-
-def _row(rows: dict[str, dict[str, str]], name: str, what: str, extra: Iterable[str] = ()) -> dict[str, str]:
-    if name in rows:
-        return rows[name]
-    folded = {key.casefold(): key for key in (*rows, *extra)}
-    near = [folded[key] for key in difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.4)]
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"{what}_names() lists them."
-    raise UnknownName(f"{what} {name!r} is unknown: {hint}")
 
 
 def _si(name: str, column: str) -> float:

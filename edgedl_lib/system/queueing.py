@@ -1,7 +1,7 @@
-"""Requests that wait for a server: a SimPy queue to read, an array recursion for sweeps, closed forms to check both.
+"""Requests that wait for a server: a SimPy queue to read and an array recursion for sweeps.
 
 The queue knows nothing of what serves: a GPU that gathers a batch, an FPGA that takes items one by one and a CPU differ
-in their service time alone.
+in their service time alone.  The closed forms that check both stand in ``queue_theory`` and are offered here too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgedl_lib.system.device import not_negative
+from edgedl_lib.system.queue_theory import md1_wait, mg1_wait, mm1_wait, mmk_wait, require_count, utilisation
 
 if TYPE_CHECKING:
     import simpy
+
+__all__ = [
+    "QueueRun",
+    "deterministic",
+    "exponential",
+    "lindley_waits",
+    "md1_wait",
+    "mg1_wait",
+    "mm1_wait",
+    "mmk_wait",
+    "multi_server_waits",
+    "poisson_arrivals",
+    "simulate_queue",
+    "utilisation",
+]
 
 #: Seconds that a batch of the given size takes.
 Service = Callable[[int, np.random.Generator], float]
@@ -145,21 +161,24 @@ def simulate_queue(
     >>> simulate_queue([0, 1, 1.5], service=2.0, largest_batch=8).finish.tolist()  # the last two share a batch
     [2.0, 4.0, 4.0]
     """
-    import simpy
-
     arrivals = _require_arrivals(arrivals)
-    _require_count("servers", servers)
-    _require_count("largest_batch", largest_batch)
+    require_count("servers", servers)
+    require_count("largest_batch", largest_batch)
     service = service if callable(service) else deterministic(service)
     run = QueueRun(arrivals, *(np.zeros(len(arrivals)) for _ in range(2)), np.ones(len(arrivals), int), servers)
+    _run_events(run, service, largest_batch, np.random.default_rng(seed))
+    return run
+
+
+def _run_events(run: QueueRun, service: Service, largest_batch: int, generator: np.random.Generator) -> None:
+    import simpy
+
     environment = simpy.Environment()
     line = simpy.Store(environment)
-    environment.process(_arrive(environment, line, arrivals))
-    generator = np.random.default_rng(seed)
-    for _ in range(servers):
+    environment.process(_arrive(environment, line, run.arrival))
+    for _ in range(run.servers):
         environment.process(_serve(environment, line, run, service, largest_batch, generator))
     environment.run()
-    return run
 
 
 def _arrive(environment: simpy.Environment, line: simpy.Store, arrivals: np.ndarray) -> Generator:
@@ -232,7 +251,7 @@ def multi_server_waits(arrivals: ArrayLike, services: ArrayLike, servers: int) -
     [0.0, 0.0, 2.0, 1.0]
     """
     arrivals = _require_arrivals(arrivals)
-    _require_count("servers", servers)
+    require_count("servers", servers)
     services = np.broadcast_to(not_negative("service time", services), arrivals.shape)
     free = [0.0] * servers
     waits = np.empty(len(arrivals))
@@ -243,74 +262,6 @@ def multi_server_waits(arrivals: ArrayLike, services: ArrayLike, servers: int) -
     return waits
 
 
-def utilisation(arrival_rate: ArrayLike, service_time: ArrayLike, servers: int = 1) -> np.ndarray | float:
-    """Offered load per server, ``arrival_rate * service_time / servers``; from 1 on the line grows without end."""
-    _require_count("servers", servers)
-    load = not_negative("arrival_rate", arrival_rate) * not_negative("service_time", service_time) / servers
-    return _plain(load)
-
-
-def mg1_wait(arrival_rate: ArrayLike, service_time: ArrayLike, squared_variation: float = 1.0) -> np.ndarray | float:
-    """Mean wait (s) at one server by the formula of Pollaczek and Khinchine; infinite from load 1 on.
-
-    Parameters
-    ----------
-    arrival_rate : array_like
-        Requests/s of a Poisson process.
-    service_time : array_like
-        Mean, in seconds.
-    squared_variation : float
-        Variance of the service time over its squared mean: 1 is exponential, 0 deterministic.
-    """
-    load = np.asarray(utilisation(arrival_rate, service_time))
-    service_time = np.asarray(service_time, dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        wait = load * service_time * (1 + squared_variation) / (2 * (1 - load))
-    return _plain(np.where(load < 1, wait, np.inf))
-
-
-def mm1_wait(arrival_rate: ArrayLike, service_time: ArrayLike) -> np.ndarray | float:
-    """Mean wait (s) of M/M/1.
-
-    Examples
-    --------
-    >>> mm1_wait(arrival_rate=5.0, service_time=0.1)
-    0.1
-    """
-    return mg1_wait(arrival_rate, service_time, squared_variation=1.0)
-
-
-def md1_wait(arrival_rate: ArrayLike, service_time: ArrayLike) -> np.ndarray | float:
-    """Mean wait (s) of M/D/1: half of M/M/1's.
-
-    Examples
-    --------
-    >>> md1_wait(arrival_rate=5.0, service_time=0.1)
-    0.05
-    """
-    return mg1_wait(arrival_rate, service_time, squared_variation=0.0)
-
-
-def mmk_wait(arrival_rate: float, service_time: float, servers: int) -> float:
-    """Mean wait (s) of M/M/k by Erlang's C formula; infinite from load 1 on.
-
-    Examples
-    --------
-    >>> mmk_wait(5.0, 0.1, servers=1) == mm1_wait(5.0, 0.1)
-    True
-    >>> round(mmk_wait(15.0, 0.1, servers=2), 4)
-    0.1286
-    """
-    load = utilisation(arrival_rate, service_time, servers)
-    if load >= 1:
-        return float("inf")
-    blocked = 1.0  # Erlang's B, by its recursion over the number of servers
-    for count in range(1, servers + 1):
-        blocked = load * servers * blocked / (count + load * servers * blocked)
-    waits = blocked / (1 - load * (1 - blocked))
-    return waits * service_time / (servers * (1 - load))
-
-
 def _require_arrivals(arrivals: ArrayLike) -> np.ndarray:
     arrivals = np.array(arrivals, dtype=float, ndmin=1)
     if not (np.all(np.isfinite(arrivals)) and np.all(arrivals >= 0) and np.all(np.diff(arrivals) >= 0)):
@@ -318,16 +269,7 @@ def _require_arrivals(arrivals: ArrayLike) -> np.ndarray:
     return arrivals
 
 
-def _require_count(label: str, value: int) -> None:
-    if value < 1 or value != int(value):
-        raise ValueError(f"{label} must be a whole number of at least 1, not {value}")
-
-
 def _require_time(label: str, seconds: float) -> float:
     if not 0 <= seconds < np.inf:
         raise ValueError(f"a {label} must be a finite number of seconds, zero or more, not {seconds}")
     return seconds
-
-
-def _plain(array: np.ndarray) -> np.ndarray | float:
-    return array if np.ndim(array) else float(array)

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from edgedl_lib.system import catalogue
-from edgedl_lib.system.catalogue import SI_FACTORS, UnknownName
+from edgedl_lib.system.catalogue import SI_FACTORS
+from edgedl_lib.system.catalogue_file import UnknownName, read_rows
 from edgedl_lib.system.specification import MissingSpecification
 
 FIGURES = [(name, column) for name in catalogue.device_names() for column in SI_FACTORS]
@@ -157,14 +158,14 @@ def test_links_of_the_papers():
 def test_catalogue_files_that_are_broken(tmp_path):
     file = tmp_path / "devices.csv"
     with pytest.raises(FileNotFoundError, match="run from a clone"):
-        catalogue.read_rows(file, ["name"])
+        read_rows(file, ["name"])
     file.write_text("name,year\nboard,2014\n")
     with pytest.raises(ValueError, match="lacks the columns kind, source"):
-        catalogue.read_rows(file, ["name", "source", "kind"])
+        read_rows(file, ["name", "source", "kind"])
     for row in ("board\n", "board,2014,surplus\n"):
         file.write_text("name,year\n" + row)
         with pytest.raises(ValueError, match="row 2 of .* does not have 2 cells"):
-            catalogue.read_rows(file, ["name"])
+            read_rows(file, ["name"])
 
 
 def test_importing_the_package_loads_nothing_heavy():
