@@ -6,6 +6,7 @@ from edgedl_lib.nets import layers
 from edgedl_lib.nets.graph import LayerGraph
 from edgedl_lib.nets.layers import Layer
 from edgedl_lib.nets.zoo import MODELS
+from edgedl_lib.nets.zoo.speech_and_text import SENNA_TASKS
 
 # Convolutions, pools and dense layers come in the most shapes, so they are drawn more often.
 TYPES = (
@@ -38,7 +39,7 @@ def random_layer_configurations(
     ['conv', 'dense', 'pool', 'activation']
     """
     rng = np.random.default_rng(seed)
-    excluding = [build() for build in MODELS.values()] if excluding is None else excluding
+    excluding = _zoo_graphs() if excluding is None else excluding
     forbidden = {layer_signature(layer) for graph in excluding for layer in graph.layers}
 
     def fits(layer):
@@ -80,6 +81,11 @@ def single_layer_graph(layer: Layer, batch=1) -> LayerGraph:
     copies = [layers.reshape(f"copy{position}", shape, shape) for position in range(len(others) + 1)] if others else []
     edges = tuple((copy.name, layer.name) for copy in copies)
     return LayerGraph(layer.name, shape, (*copies, layer), edges, input_bytes=0, batch=batch)
+
+
+def _zoo_graphs():
+    """Every model of the zoo, and the tagger for each of its tasks."""
+    return [build() for build in MODELS.values()] + [MODELS["senna"](task=task) for task in SENNA_TASKS]
 
 
 def _log_uniform(rng, low, high):

@@ -116,6 +116,9 @@ def heavy_load_partition(
     the longest stage by less than `tolerance`.  As (1, 1) is in the grid, the longest stage is at most that of
     `min_cut_partition`, and at most three times the optimum (Hu et al. 2019, Theorem on DSH).
 
+    What the paper does not say: a weighted sum can only reach plans on the convex hull of (device, link, server)
+    times.  Two equal layers, for instance, are never split, although one on each side is the best pipeline.
+
     Parameters
     ----------
     widest, first_step : exponents of two

@@ -53,19 +53,19 @@ def minimum_cut(capacity, source, sink) -> MinimumCut:
         raise ValueError(f"the arcs into the sink have capacity {bound}: give finite capacities")
     residual = np.array(capacity, dtype=float)
     arcs = np.count_nonzero(capacity)
-    left = np.zeros(residual.shape, dtype=np.int32)
+    open_arcs = residual > 0
     for _ in range(ROUNDS if largest_flow > 0 else 0):
         unit = bound / LARGEST_CAPACITY
         whole = (np.clip(residual, 0, bound) / unit).astype(np.int32)
         flow = maximum_flow(csr_array(whole), source, sink).flow.toarray()
         residual -= flow * unit
-        left = whole - flow
+        open_arcs = whole - flow > arcs  # rounding may leave a few units on arcs that are really full
         bound = arcs * unit  # at most one unit per arc was rounded away
-    return _cut_behind(left > arcs, capacity, source)
+    return _cut_behind(open_arcs, capacity, source)
 
 
 def _cut_behind(open_arcs, capacity, source):
-    """The nodes that the source still reaches; rounding may leave a few units on arcs that are really full."""
+    """The nodes that the source still reaches are its side of the cut."""
     reached = breadth_first_order(csr_array(open_arcs), source, return_predecessors=False)
     source_side = np.zeros(len(capacity), dtype=bool)
     source_side[reached] = True

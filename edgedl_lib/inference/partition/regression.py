@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from edgedl_lib.inference.partition.variables import layer_bytes, layer_type, layer_work, regression_variables
-from edgedl_lib.system.device import FREE_KINDS, Calibration, Device
+from edgedl_lib.system.device import FREE_KINDS, Device
+from edgedl_lib.system.host import LayerTiming, fit_calibration
 
 
 class UnknownLayerType(KeyError):
@@ -112,47 +112,21 @@ class RooflineModel(LatencyModel):
     device: Device
 
     def _fit(self, layers, latencies, batches):
-        types = np.array([layer_type(layer) for layer in layers])
-        flop = batches * np.array([layer.flop for layer in layers], dtype=float)
-        moved = np.array([layer_bytes(*each) for each in zip(layers, batches, strict=True)])
+        timings = [
+            LayerTiming(layer_type(layer), "", batch * layer.flop, layer_bytes(layer, batch), latency)
+            for layer, latency, batch in zip(layers, latencies, batches, strict=True)
+        ]
         fitted = {}
-        for kind in dict.fromkeys(types.tolist()):
-            rows = types == kind
-            fitted[kind] = calibrate(self.device, flop[rows], moved[rows], latencies[rows])
+        for kind in dict.fromkeys(timing.kind for timing in timings):
+            of_kind = tuple(timing for timing in timings if timing.kind == kind)
+            fitted[kind] = fit_calibration(of_kind, self.device.peak_flop_per_s, self.device.memory_bandwidth)
         self.device = replace(self.device, by_kind={**self.device.by_kind, **fitted})
 
     def _predict(self, layer, batch):
         kind = layer_type(layer)
         if kind in FREE_KINDS and kind not in self.device.by_kind:
             return 0.0
-        return self.device.for_kind(kind).latency(batch * layer.flop, layer_bytes(layer, batch))
-
-
-def calibrate(device: Device, flop, bytes_moved, latencies) -> Calibration:
-    """Efficiencies and overhead with which the roofline fits `latencies` best, by least squares of their logarithms.
-
-    Parameters
-    ----------
-    flop, bytes_moved, latencies : (N,), of layers of one type
-    """
-
-    def latency_with(parameters):
-        compute, bandwidth, overhead = 10.0**parameters
-        compute_time = flop / (compute * device.peak_flop_per_s)
-        return np.maximum(compute_time, bytes_moved / (bandwidth * device.memory_bandwidth)) + overhead
-
-    fastest = np.log10(latencies.min())
-    bounds = ([-6.0, -6.0, -12.0], [0.0, 0.0, max(fastest, -11.0)])
-    best = min(
-        (
-            least_squares(
-                lambda p: np.log(latency_with(p) / latencies), [start, start, bounds[1][2] - 0.5], bounds=bounds
-            )
-            for start in (-0.5, -2.0)
-        ),
-        key=lambda result: result.cost,
-    )
-    return Calibration(*(10.0**best.x).tolist())
+        return self.device.latency(batch * layer.flop, layer_bytes(layer, batch), kind)
 
 
 @dataclass(frozen=True, eq=False)
