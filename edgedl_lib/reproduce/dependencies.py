@@ -37,8 +37,11 @@ def read_notebook(path: Path) -> dict:
 def notebook_modules(notebook: Path, root: Path) -> list[Path]:
     """Return the library files that a notebook imports, directly or through others, in sorted order."""
     code = "\n".join(
-        line for cell in read_notebook(notebook)["cells"] if cell["cell_type"] == "code"
-        for line in "".join(cell["source"]).splitlines() if not line.lstrip().startswith(("%", "!"))
+        line
+        for cell in read_notebook(notebook)["cells"]
+        if cell["cell_type"] == "code"
+        for line in "".join(cell["source"]).splitlines()
+        if not line.lstrip().startswith(("%", "!"))
     )
     return sorted(_closure(_imported(_parsed(code, notebook), "", root), root))
 
@@ -91,12 +94,17 @@ def _closure(start: set[Path], root: Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(_module_imports(path, root, path.stat().st_mtime_ns))
+            waiting.extend(direct_imports(path, root))
     return found
 
 
+def direct_imports(path: Path, root: Path) -> frozenset[Path]:
+    """Return the library files that one library file imports itself."""
+    return _direct_imports(path, root, path.stat().st_mtime_ns)
+
+
 @cache
-def _module_imports(path: Path, root: Path, stamp: int) -> frozenset[Path]:
+def _direct_imports(path: Path, root: Path, stamp: int) -> frozenset[Path]:
     module = ".".join(path.relative_to(root).with_suffix("").parts)
     package = module.removesuffix(".__init__") if path.name == "__init__.py" else module.rpartition(".")[0]
     return frozenset(_imported(_parsed(path.read_text(encoding="utf-8"), path), package, root))

@@ -111,7 +111,9 @@ def read_ledger(path: Path) -> list[Claim]:
                 raise LedgerError(f"{path.name}: the header is {rows.fieldnames}; expected {','.join(COLUMNS)}")
             claims = [_parse(row, f"{path.name} line {rows.line_num}", path.stem) for row in rows]
     except OSError as error:
-        raise LedgerError(f"cannot read the claims file {path}: {error.strerror}; restore it from version control") from error
+        raise LedgerError(
+            f"cannot read the claims file {path}: {error.strerror}; restore it from version control"
+        ) from error
     except UnicodeDecodeError as error:
         raise LedgerError(f"{path.name} is not UTF-8 text ({error.reason}); restore it from version control") from error
     _refuse_repeats([claim.id for claim in claims], path.name)
@@ -151,7 +153,9 @@ def _check(claim: Claim, where: str) -> None:
     if claim.banded and not claim.rationale:
         raise LedgerError(f"{where}: {claim.id} has a band and no rationale; say what a wrong method would give")
     if claim.banded == bool(claim.not_run):
-        raise LedgerError(f"{where}: {claim.id} needs either a band (low or high) or a reason in not_run, not both or none")
+        raise LedgerError(
+            f"{where}: {claim.id} needs either a band (low or high) or a reason in not_run, not both or none"
+        )
 
 
 def _refuse_repeats(ids: list[str], where: str) -> None:

@@ -75,7 +75,9 @@ def claim(identifier: str, value: float, interval: tuple[float, float] | None = 
 
 def _checked_value(entry: Claim, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise RecordError(f"{entry.id}: {value!r} is a {type(value).__name__}; expected a number in {entry.unit or 'plain units'}")
+        raise RecordError(
+            f"{entry.id}: {value!r} is a {type(value).__name__}; expected a number in {entry.unit or 'plain units'}"
+        )
     if not math.isfinite(value):
         raise RecordError(f"{entry.id}: the value is {value!r}; expected a finite number, check the measurement")
     if entry.kind == "count" and value != int(value):

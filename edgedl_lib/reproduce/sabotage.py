@@ -26,7 +26,9 @@ class Sabotage:
         result = self.method()
         values = result if isinstance(result, dict) else dict.fromkeys(self.claims, result)
         if set(values) != set(self.claims):
-            raise ValueError(f"{self.method.__name__} answered for {sorted(values)}; registered for {sorted(self.claims)}")
+            raise ValueError(
+                f"{self.method.__name__} answered for {sorted(values)}; registered for {sorted(self.claims)}"
+            )
         return values
 
 

@@ -42,7 +42,9 @@ def show_source(subject: object, *, docstring: bool = False) -> Source:
     except (OSError, TypeError) as error:
         raise TypeError(f"{subject!r} has no Python source to show; pass a function, a class or a module") from error
     origin = getattr(subject, "__module__", None) or getattr(subject, "__name__", "")
-    return Source(code if docstring else _without_docstrings(code), f"{origin}.{getattr(subject, '__qualname__', '')}".rstrip("."))
+    return Source(
+        code if docstring else _without_docstrings(code), f"{origin}.{getattr(subject, '__qualname__', '')}".rstrip(".")
+    )
 
 
 def _without_docstrings(code: str) -> str:
@@ -54,4 +56,6 @@ def _without_docstrings(code: str) -> str:
             text = node.body[0]
             lines[text.lineno - 1 : text.end_lineno] = [None] * (text.end_lineno - text.lineno + 1)
     kept = [line for line in lines if line is not None]
-    return "\n".join(line for previous, line in zip(["x", *kept], kept, strict=False) if line.strip() or previous.strip())
+    return "\n".join(
+        line for previous, line in zip(["x", *kept], kept, strict=False) if line.strip() or previous.strip()
+    )
