@@ -57,8 +57,7 @@ def merge_layers(graph: LayerGraph, unit_of: Mapping[str, str]) -> LayerGraph:
     Raises
     ------
     ValueError
-        A layer without unit, a unit whose members others read at two places, or units that depend on each other in a
-        circle.
+        A layer without unit, or a unit with more than one output (units that wait for each other are a case of it).
     """
     missing = set(graph.layer_names) - unit_of.keys()
     if missing:
@@ -70,7 +69,7 @@ def merge_layers(graph: LayerGraph, unit_of: Mapping[str, str]) -> LayerGraph:
     edges = tuple(dict.fromkeys(crossing))
     outputs = {unit: _output_of(graph, unit, layers) for unit, layers in members.items()}
     units = {unit: _unit(graph, unit, layers, edges, outputs) for unit, layers in members.items()}
-    order = _execution_order(graph, tuple(units), edges)
+    order = _execution_order(tuple(units), edges)
     return replace(graph, layers=tuple(units[unit] for unit in order), edges=edges)
 
 
@@ -110,8 +109,8 @@ def _is_elementwise(layer: Layer) -> bool:
 
 def _output_of(graph: LayerGraph, unit: str, layers: list[Layer]) -> Layer:
     inside = {layer.name for layer in layers}
-    read = [layer for layer in layers if not inside.issuperset(graph.successors(layer.name))]
-    results = read or [layer for layer in layers if not graph.successors(layer.name)]
+    readers = {layer.name: set(graph.successors(layer.name)) for layer in layers}
+    results = [layer for layer in layers if not readers[layer.name] or readers[layer.name] - inside]
     if len(results) > 1:
         names = ", ".join(layer.name for layer in results)
         raise ValueError(f"unit {unit} of {graph.name} has several outputs ({names}); split it or merge what reads it")
@@ -135,10 +134,8 @@ def _unit(
     return Layer(unit, "block", shapes, outputs[unit].output_shape, parameters, flop, config)
 
 
-def _execution_order(graph: LayerGraph, units: tuple[str, ...], edges: tuple[tuple[str, str], ...]) -> list[str]:
+def _execution_order(units: tuple[str, ...], edges: tuple[tuple[str, str], ...]) -> list[str]:
     quotient = networkx.DiGraph(edges)
     quotient.add_nodes_from(units)
-    if not networkx.is_directed_acyclic_graph(quotient):
-        raise ValueError(f"{graph.name}: these units depend on each other in a circle; merge or split them")
     position = {unit: index for index, unit in enumerate(units)}
     return list(networkx.lexicographical_topological_sort(quotient, key=position.__getitem__))
