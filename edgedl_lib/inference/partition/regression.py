@@ -112,10 +112,7 @@ class RooflineModel(LatencyModel):
     device: Device
 
     def _fit(self, layers, latencies, batches):
-        timings = [
-            LayerTiming(layer_type(layer), "", batch * layer.flop, layer_bytes(layer, batch), latency)
-            for layer, latency, batch in zip(layers, latencies, batches, strict=True)
-        ]
+        timings = [_timing(*each) for each in zip(layers, latencies, batches, strict=True)]
         fitted = {}
         for kind in dict.fromkeys(timing.kind for timing in timings):
             of_kind = tuple(timing for timing in timings if timing.kind == kind)
@@ -187,6 +184,12 @@ class NeurosurgeonModel(LatencyModel):
     def _predict(self, layer, batch):
         regression = _of_type(self.regressions, layer)
         return layer_work(layer, batch) / regression.rate(regression_variables(layer, batch))
+
+
+def _timing(layer, latency, batch):
+    """The layer as the fit of the roofline reads it."""
+    work = {"flop": batch * layer.flop, "bytes_moved": layer_bytes(layer, batch)}
+    return LayerTiming(kind=layer_type(layer), config=layer.name, latency=latency, minimum=latency, **work)
 
 
 def _transform(form, variables):
