@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from edgedl_lib.nets.builder import ModelBuilder
 from edgedl_lib.nets.graph import LayerGraph
-from edgedl_lib.nets.layers import Layer
+from edgedl_lib.nets.torch_model import TorchModel, to_torch
 
 FILTERS = (6, 6, 12, 4)
 HIDDEN = 2048
@@ -71,32 +71,14 @@ def digits_graph() -> LayerGraph:
     return net.graph()
 
 
-class DigitsNetwork(nn.Module):
-    """The graph's layers as modules under their own names, so that any range of them can run."""
-
-    def __init__(self, graph: LayerGraph) -> None:
-        super().__init__()
-        self.graph = graph
-        self.layers = nn.ModuleDict({layer.name: _module(layer) for layer in graph})
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.run(images, 0, len(self.graph))
-
-    def run(self, values: Tensor, begin: int, end: int) -> Tensor:
-        """Layers ``begin .. end - 1`` (counted from 0) on the output of the layer before."""
-        for name in self.graph.layer_names[begin:end]:
-            values = self.layers[name](values)
-        return values
-
-
-def train_network(training: Split, seed: int, epochs: int = 20) -> DigitsNetwork:
+def train_network(training: Split, seed: int, epochs: int = 20) -> TorchModel:
     """Train with Adam; the same seed gives the same weights bit for bit (on one thread).
 
     The global generator of PyTorch is left as it was found.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = DigitsNetwork(digits_graph())
+        network = to_torch(digits_graph(), seed).requires_grad_(True).train()
         optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
         for _ in range(epochs):
             for rows in torch.randperm(len(training.labels)).split(BATCH):
@@ -105,16 +87,3 @@ def train_network(training: Split, seed: int, epochs: int = 20) -> DigitsNetwork
                 loss.backward()
                 optimiser.step()
     return network.eval().requires_grad_(False)
-
-
-def _module(layer: Layer) -> nn.Module:
-    inputs = layer.input_shapes[0]
-    if layer.kind == "conv":
-        return nn.Conv2d(inputs[0], layer.output_shape[0], 3, padding=1, bias=False)
-    if layer.kind == "norm":
-        return nn.BatchNorm2d(inputs[0])
-    if layer.kind == "pool":
-        return nn.MaxPool2d(2)
-    if layer.kind == "activation":
-        return nn.ReLU()
-    return nn.Sequential(nn.Flatten(), nn.Linear(layer.input_elements, layer.output_elements))

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from edgedl_lib.inference.quantised_split.network import DigitsNetwork, Split
+from edgedl_lib.inference.quantised_split.network import Split
 from edgedl_lib.inference.quantised_split.quantise import IMAGE, Quantiser, fold_batch_norm
+from edgedl_lib.inference.split.network import run_between
 from edgedl_lib.nets.layers import Layer
+from edgedl_lib.nets.torch_model import TorchModel
 
 Ranges = Mapping[str, tuple[float, float]]
 FOLLOWERS = ("norm", "activation")
@@ -38,7 +40,7 @@ def fused_groups(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
     return groups
 
 
-def calibrate(network: DigitsNetwork, images: Tensor) -> dict[str, tuple[float, float]]:
+def calibrate(network: TorchModel, images: Tensor) -> dict[str, tuple[float, float]]:
     """Lowest and highest output of every layer over `images`, which must not be the test images."""
     ranges, values = {}, images
     for name in network.graph.layer_names:
@@ -64,7 +66,7 @@ class Stage:
 class SplitNetwork:
     """A network cut at `cut`: quantised stages on the edge, the untouched float32 rest in the cloud."""
 
-    network: DigitsNetwork
+    network: TorchModel
     cut: int
     stages: tuple[Stage, ...]
 
@@ -83,7 +85,7 @@ class SplitNetwork:
 
     def cloud(self, values: Tensor) -> Tensor:
         """Scores from the layers after `cut`, in float32."""
-        return self.network.run(values, self.cut, len(self.network.graph))
+        return run_between(self.network, values, self.cut, len(self.network.graph))
 
     def accuracy(self, split: Split) -> float:
         """Share of right answers on `split`, in [0, 1]."""
@@ -91,7 +93,7 @@ class SplitNetwork:
         return float((answers == split.labels).double().mean())
 
 
-def split_at(network: DigitsNetwork, cut: int, ranges: Ranges, bits: int = 8) -> SplitNetwork:
+def split_at(network: TorchModel, cut: int, ranges: Ranges, bits: int = 8) -> SplitNetwork:
     """Quantise layers 1 to `cut` to `bits` bits.
 
     Raises
@@ -105,7 +107,7 @@ def split_at(network: DigitsNetwork, cut: int, ranges: Ranges, bits: int = 8) ->
     return SplitNetwork(network, cut, tuple(_stage(network, group, ranges, bits) for group in groups))
 
 
-def _stage(network: DigitsNetwork, group: tuple[Layer, ...], ranges: Ranges, bits: int) -> Stage:
+def _stage(network: TorchModel, group: tuple[Layer, ...], ranges: Ranges, bits: int) -> Stage:
     modules = [network.layers[layer.name] for layer in group]
     if group[0].kind == "pool":
         return Stage(tuple(modules), None)
@@ -117,7 +119,7 @@ def _stage(network: DigitsNetwork, group: tuple[Layer, ...], ranges: Ranges, bit
 
 def _on_grid(module: nn.Module, bits: int) -> nn.Module:
     """A copy of a weighted layer whose weights lie on a grid of their own; biases stay wide, as in integer kernels."""
-    rounded = deepcopy(module)
+    rounded = deepcopy(module).requires_grad_(False)
     for layer in rounded.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.weight.data = Quantiser.for_tensor(layer.weight, bits).round_trip(layer.weight)

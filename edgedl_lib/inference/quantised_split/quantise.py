@@ -93,7 +93,7 @@ def fold_batch_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     )
     folded.weight.data = (conv.weight * gain[:, None, None, None]).detach()
     folded.bias.data = (norm.bias + (bias - norm.running_mean) * gain).detach()
-    return folded.eval()
+    return folded.eval().requires_grad_(False)
 
 
 def encode_boundary(quantiser: Quantiser, values: Tensor) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgedl_lib.inference.quantised_split.network import DigitsNetwork, Split, load_splits, train_network
+from edgedl_lib.inference.quantised_split.network import Split, load_splits, train_network
 from edgedl_lib.inference.quantised_split.prefix import Ranges, calibrate, split_at
 from edgedl_lib.inference.quantised_split.quantise import encode_boundary
 from edgedl_lib.inference.quantised_split.tuner import (
@@ -18,6 +18,7 @@ from edgedl_lib.inference.quantised_split.tuner import (
     describe_boundaries,
     split_latency,
 )
+from edgedl_lib.nets.torch_model import TorchModel
 
 #: bit/s: a bad link, a poor one, then 3G, 4G and Wi-Fi as DADS (Hu et al. 2019) lists them.
 RATES = (0.1e6, 0.5e6, 1.1e6, 5.85e6, 18.88e6)
@@ -157,14 +158,14 @@ def run_study(
 
 
 def accuracy_by_cut(
-    network: DigitsNetwork, ranges: Ranges, split: Split, bits: int, cuts: Sequence[int] | None = None
+    network: TorchModel, ranges: Ranges, split: Split, bits: int, cuts: Sequence[int] | None = None
 ) -> np.ndarray:
     """Accuracy on `split` for each cut (all of them by default) with a prefix of `bits` bits."""
     cuts = range(len(network.graph) + 1) if cuts is None else cuts
     return np.array([split_at(network, cut, ranges, bits).accuracy(split) for cut in cuts])
 
 
-def _encoded_lengths(network: DigitsNetwork, ranges: Ranges, split: Split, batch: int) -> np.ndarray:
+def _encoded_lengths(network: TorchModel, ranges: Ranges, split: Split, batch: int) -> np.ndarray:
     """Bytes of one query's boundary tensor at each cut but the last, by encoding it."""
     images = split.images[:batch]
     splits = (split_at(network, cut, ranges) for cut in range(len(network.graph)))

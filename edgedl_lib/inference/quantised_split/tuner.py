@@ -134,9 +134,7 @@ def split_latency(boundaries: Boundaries, costs: CostModel, rate: float, bits: i
     return boundaries.edge_flop / costs.edge_rate(bits) + transfer + boundaries.cloud_flop / costs.cloud_rate
 
 
-def auto_tune(
-    latency: np.ndarray, accuracy_drop: np.ndarray, candidates: np.ndarray, max_drop: float = 0.01
-) -> int:
+def auto_tune(latency: np.ndarray, accuracy_drop: np.ndarray, candidates: np.ndarray, max_drop: float = 0.01) -> int:
     """The fastest candidate whose accuracy falls by at most `max_drop` (a fraction); the earliest of equals.
 
     Parameters

@@ -45,7 +45,7 @@ class Shaper:
         self.link = link if isinstance(link, Link | Trace) else Link("constant rate", rate=float(link))
 
     def transfer_time(self, size_bytes: np.typing.ArrayLike, start: float = 0.0) -> np.ndarray | float:
-        """Seconds that `size_bytes` bytes take when they leave at trace time `start` (which a constant link ignores)."""
+        """Seconds that `size_bytes` bytes take when they leave at trace time `start`; a constant link ignores it."""
         if isinstance(self.link, Trace):
             return self.link.transfer_time(size_bytes, start)
         return self.link.transfer_time(size_bytes)

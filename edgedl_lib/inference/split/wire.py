@@ -35,7 +35,9 @@ MAGIC = b"EDSP"
 VERSION = 1
 MAX_DIMENSIONS = 8
 MAX_LENGTH = 2**32 - 1
-MAX_BYTES = 64 * 2**20  # a boundary tensor of any network of the zoo is smaller; a larger length is a mistake or an attack
+MAX_BYTES = (
+    64 * 2**20
+)  # a boundary tensor of any network of the zoo is smaller; a larger length is a mistake or an attack
 HEADER = struct.Struct("<4sBBBBdQ")
 DIMENSION_BYTES = 4
 
@@ -56,6 +58,8 @@ class Kind(IntEnum):
     PING = 3  # send the tensor back at once
     PONG = 4
     ERROR = 5  # the tensor holds UTF-8 text
+    PROFILE = 6  # time each layer in `number` passes
+    LATENCIES = 7  # seconds of each layer, float64
 
 
 class WireError(ValueError):
@@ -133,10 +137,10 @@ def encode(message: Message) -> bytes:
         raise WireError(f"a tensor of dtype {tensor.dtype} cannot be sent; convert it to one of {known}")
     _check_limits(tensor.ndim, tensor.nbytes, MAX_BYTES)
     if any(length > MAX_LENGTH for length in tensor.shape):
-        raise WireError(f"a tensor of shape {tensor.shape} cannot be sent; a dimension has at most {MAX_LENGTH} entries")
-    header = HEADER.pack(
-        MAGIC, VERSION, message.kind, _CODES[dtype], tensor.ndim, float(message.number), tensor.nbytes
-    )
+        raise WireError(
+            f"a tensor of shape {tensor.shape} cannot be sent; a dimension has at most {MAX_LENGTH} entries"
+        )
+    header = HEADER.pack(MAGIC, VERSION, message.kind, _CODES[dtype], tensor.ndim, float(message.number), tensor.nbytes)
     shape = struct.pack(f"<{tensor.ndim}I", *tensor.shape)
     return header + shape + tensor.astype(dtype, copy=False).tobytes()
 
@@ -217,7 +221,9 @@ def _read(take: Callable[[int], bytes], max_bytes: int) -> Message:
     if magic != MAGIC:
         raise WireError(f"the frame begins with {bytes(magic)!r}, not {MAGIC!r}: the peer does not speak this protocol")
     if version != VERSION:
-        raise WireError(f"the peer speaks version {version} of the protocol, this side {VERSION}: install the same edgedl")
+        raise WireError(
+            f"the peer speaks version {version} of the protocol, this side {VERSION}: install the same edgedl"
+        )
     if kind not in Kind._value2member_map_ or code not in DTYPES:
         raise WireError(f"the frame has the unknown kind {kind} or dtype code {code}")
     _check_limits(ndim, length, max_bytes)
