@@ -13,8 +13,7 @@ book: $(READY)  ## execute the notebooks, check every claim, build the book (PRO
 	@$(BIN)/edgedl book --profile "$(PROFILE)" --seeds "$(SEEDS)"
 
 test: $(READY)  ## run the whole test suite
-	@$(BIN)/python -m pytest -n auto --dist loadfile
-	@$(BIN)/python -m pytest --nbval-lax notebooks --sanitize-with tests/nbval.cfg -n 2 --dist loadfile
+	@$(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile
 
 serve: $(READY)  ## show the built book at http://127.0.0.1:$(PORT)/
 	@$(BIN)/edgedl serve --profile "$(PROFILE)" --port $(PORT)

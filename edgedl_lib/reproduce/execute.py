@@ -1,4 +1,4 @@
-"""Executing one notebook with papermill: checked parameters, visible progress, and an output that is whole or absent."""
+"""Executing one notebook with papermill: checked parameters, visible progress, an output that is whole or absent."""
 
 from __future__ import annotations
 

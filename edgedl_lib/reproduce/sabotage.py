@@ -36,7 +36,7 @@ _registry: list[Sabotage] = []
 
 
 def sabotage(*claims: str) -> Callable:
-    """Register a function as a wrong method for the named claims; it returns one value, or a mapping from id to value."""
+    """Register a wrong method for the named claims; it returns one value, or a mapping from id to value."""
     if not claims or not all(isinstance(name, str) for name in claims):
         raise ValueError("sabotage needs the ids of the claims it attacks: @sabotage('neurosurgeon.best_cut')")
 

@@ -1,4 +1,4 @@
-"""Building the HTML book from executed notebooks: stage the sources, build with warnings as errors, swap the result in."""
+"""Building the HTML book from executed notebooks: stage, build with warnings as errors, swap the result in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One figure style for the whole book: the same three colours for end, edge and cloud, readable in grey and in the dark."""
+"""One figure style for the whole book: three colours for end, edge and cloud, readable in grey and in the dark."""
 
 from __future__ import annotations
 
