@@ -62,7 +62,10 @@ class HostProfile:
     measured_at : str
         UTC time.
     peak_flop_per_s, memory_bandwidth : float
-        FLOP/s and bytes/s, one thread.
+        FLOP/s and bytes/s, one thread.  The peak is that of the matrix product, or of a layer that was faster: a roof
+        with a measured point above it is no roof.
+    gemm_flop_per_s : float
+        Rate of the matrix product alone.
     overall : Calibration
         Fitted to all layers of the grid.
     by_kind : dict of str to Calibration
@@ -76,6 +79,7 @@ class HostProfile:
     measured_at: str
     peak_flop_per_s: float
     memory_bandwidth: float
+    gemm_flop_per_s: float
     overall: Calibration
     by_kind: dict[str, Calibration]
     layers: tuple[LayerTiming, ...]
@@ -233,13 +237,15 @@ def profile_host_command(path: str | os.PathLike | None = None) -> Path:
     return written
 
 
-def _profile(peak: float, bandwidth: float, layers: tuple[LayerTiming, ...], seconds: float) -> HostProfile:
+def _profile(gemm: float, bandwidth: float, layers: tuple[LayerTiming, ...], seconds: float) -> HostProfile:
+    peak = max(gemm, *(layer.flop / layer.minimum for layer in layers))
     kinds = dict.fromkeys(layer.kind for layer in layers)
     return HostProfile(
         machine=f"{_processor()}, {platform.system()}",
         measured_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         peak_flop_per_s=peak,
         memory_bandwidth=bandwidth,
+        gemm_flop_per_s=gemm,
         overall=fit_calibration(layers, peak, bandwidth),
         by_kind={
             kind: fit_calibration(tuple(layer for layer in layers if layer.kind == kind), peak, bandwidth, CACHE_GAIN)

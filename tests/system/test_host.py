@@ -24,7 +24,9 @@ def timings(truth, kind="conv"):
 @pytest.fixture
 def profile():
     truth = Calibration(0.5, 0.3, 1e-5)
-    return HostProfile("machine", "2024-01-01", PEAK, BANDWIDTH, truth, {"conv": truth}, tuple(timings(truth)), 9.0)
+    return HostProfile(
+        "machine", "2024-01-01", PEAK, BANDWIDTH, PEAK, truth, {"conv": truth}, tuple(timings(truth)), 9.0
+    )
 
 
 @pytest.mark.parametrize("truth", [Calibration(0.7, 0.4, 2e-5), Calibration(0.05, 0.9, 1e-6), Calibration(1, 1, 1e-4)])
@@ -101,6 +103,8 @@ def test_measuring_reports_progress_and_covers_every_kind(quick_measurement, tmp
     assert set(measured.by_kind) == {"conv", "depthwise_conv", "dense", "pool", "activation", "norm", "lrn"}
     assert 1e8 < measured.peak_flop_per_s < 1e14 and 1e8 < measured.memory_bandwidth < 1e13
     assert all(0 < layer.minimum <= layer.latency for layer in measured.layers)
+    assert all(layer.flop / layer.minimum <= measured.peak_flop_per_s for layer in measured.layers)
+    assert 0.2 * measured.peak_flop_per_s < measured.gemm_flop_per_s <= measured.peak_flop_per_s
     assert read_host(write_host(measured, tmp_path / "host.json")) == measured
 
 
