@@ -50,7 +50,7 @@ def test_budget_ends_the_measurement_of_a_slow_model(monkeypatch):
     assert time.perf_counter() - start < 1.5
     assert 3 <= profile.rounds <= 10
     assert profile.warm_up < 10
-    assert profile.latency[0] == pytest.approx(0.05, rel=0.2)
+    assert 0.05 <= profile.latency[0] < 0.1
 
 
 def test_rounds_bound_the_measurement():

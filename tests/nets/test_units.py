@@ -121,11 +121,8 @@ def _diamond():
     ("units", "says"),
     [
         ({"trunk": "a", "left": "b"}, "no unit given for right, sum"),
-        (
-            {"trunk": "a", "left": "b", "right": "b", "sum": "c"},
-            r"unit b of diamond has several outputs \(left, right\)",
-        ),
-        ({"trunk": "a", "left": "b", "right": "c", "sum": "a"}, "several outputs|circle"),
+        ({"trunk": "a", "left": "b", "right": "b", "sum": "c"}, r"unit b of .* several outputs \(left, right\)"),
+        ({"trunk": "a", "left": "b", "right": "c", "sum": "a"}, r"unit a of .* several outputs \(trunk, sum\)"),
     ],
 )
 def test_groupings_that_cannot_run_are_refused(units, says):
@@ -137,7 +134,7 @@ def test_units_that_wait_for_each_other_are_refused():
     net = ModelBuilder("m", (2, 4, 4))
     for name in ("a", "b", "c", "d"):
         net.relu(name)
-    with pytest.raises(ValueError, match="several outputs|circle"):
+    with pytest.raises(ValueError, match=r"unit x of m has several outputs \(a, c\)"):
         merge_layers(net.graph(), {"a": "x", "b": "y", "c": "x", "d": "y"})
 
 
