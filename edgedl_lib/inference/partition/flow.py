@@ -48,25 +48,35 @@ def minimum_cut(capacity, source, sink) -> MinimumCut:
     >>> minimum_cut(capacity[:2, :2], source=0, sink=1).value
     0.3
     """
-    largest_flow = bound = capacity[:, sink].sum()
+    capacity = np.asarray(capacity, dtype=float)
+    bound = capacity[:, sink].sum()
     if not np.isfinite(bound):
         raise ValueError(f"the arcs into the sink have capacity {bound}: give finite capacities")
-    residual = np.array(capacity, dtype=float)
+    tails, heads = np.nonzero((capacity > 0) | (capacity.T > 0))  # flow may be undone, so both directions
+    residual = capacity[tails, heads]
     arcs = np.count_nonzero(capacity)
-    open_arcs = residual > 0
-    for _ in range(ROUNDS if largest_flow > 0 else 0):
+    is_open = residual > 0
+    for _ in range(ROUNDS if bound > 0 else 0):
         unit = bound / LARGEST_CAPACITY
         whole = (np.clip(residual, 0, bound) / unit).astype(np.int32)
-        flow = maximum_flow(csr_array(whole), source, sink).flow.toarray()
+        flow = _largest_flow(whole, tails, heads, len(capacity), source, sink)
         residual -= flow * unit
-        open_arcs = whole - flow > arcs  # rounding may leave a few units on arcs that are really full
+        is_open = whole - flow > arcs  # rounding may leave a few units on arcs that are really full
         bound = arcs * unit  # at most one unit per arc was rounded away
-    return _cut_behind(open_arcs, capacity, source)
+    return _cut_behind(tails[is_open], heads[is_open], capacity, source)
 
 
-def _cut_behind(open_arcs, capacity, source):
-    """The nodes that the source still reaches are its side of the cut."""
-    reached = breadth_first_order(csr_array(open_arcs), source, return_predecessors=False)
+def _largest_flow(capacities, tails, heads, size, source, sink):
+    """Net flow on each arc."""
+    graph = csr_array((capacities, (tails, heads)), shape=(size, size))
+    flow = maximum_flow(graph, source, sink).flow
+    return np.asarray(flow[tails, heads]).ravel()
+
+
+def _cut_behind(tails, heads, capacity, source):
+    """The nodes that the source still reaches over open arcs are its side of the cut."""
+    open_arcs = csr_array((np.ones(len(tails), dtype=np.int8), (tails, heads)), shape=capacity.shape)
+    reached = breadth_first_order(open_arcs, source, return_predecessors=False)
     source_side = np.zeros(len(capacity), dtype=bool)
     source_side[reached] = True
     return MinimumCut(source_side, float(capacity[np.ix_(source_side, ~source_side)].sum()))
