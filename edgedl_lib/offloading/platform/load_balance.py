@@ -175,6 +175,11 @@ class EseStudy:
         return self.speedup(rival, seconds) * watts
 
 
+def published_latency() -> float:
+    """ESE's measured time of one step of all channels, in seconds."""
+    return facts("sparse_accelerators", "ese")["latency"]
+
+
 def ese_study(seed: int = 0) -> EseStudy:
     """Simulate ESE's LSTM layer with random weights, pruned with balance; every entry, filler or not, takes a cycle."""
     ese = facts("sparse_accelerators", "ese")

@@ -206,6 +206,12 @@ def sparse_rate() -> float:
     return eie["processing_elements"] * 2 * eie["clock"]
 
 
+def dense_rate() -> float:
+    """Operations per second that a dense engine would need for the same network: sparse rate x both reported gains."""
+    eie = facts("sparse_accelerators", "eie")
+    return sparse_rate() * eie["sparsity_gain"] * eie["activation_gain"]
+
+
 def weight_gain() -> float:
     """Dense over kept weights of AlexNet's fully connected layers."""
     return sum(map(_weights, ALEXNET_LAYERS)) / sum(map(_kept, ALEXNET_LAYERS))

@@ -143,6 +143,11 @@ def measured_speedups(over: str = "haswell") -> dict[str, float]:
     return {name: row["tpu_over_haswell"] / divisor[name] for name, row in rows.items()}
 
 
+def reported_weighted_speedup() -> float:
+    """Speed-up over a Haswell die that the paper reports as weighted by its (unpublished) mix of applications."""
+    return tpu_facts("table 6")["tpu_over_haswell_weighted"]
+
+
 def performance_per_watt(speedup: float, *, incremental: bool) -> float:
     """Performance per watt of a TPU server over a Haswell server.
 
