@@ -1,18 +1,19 @@
 """Neurosurgeon's 48 cases: eight networks, three links, two phone processors (Kang et al. 2017 [12]).
 
-The layer times of one machine stand for all processors: the phone's GPU is this machine, its CPU 382/81 times slower
-(the paper's AlexNet totals), the cloud's GPU twenty times faster.  A case is decided from predicted layer times and
-judged by measured ones.
+The layer times of one machine stand for all three processors: divided by this machine's time for AlexNet, and
+multiplied by the time that the paper reports for AlexNet on each processor.  So the study does not depend on how fast
+the machine is, only on how its layers compare.  A case is decided from predicted layer times and judged by measured
+ones.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgedl_lib.inference.partition.chain import ChainCosts, scan_cuts
 from edgedl_lib.inference.partition.costs import chain_costs
-from edgedl_lib.inference.studies.neurosurgeon_alexnet import PHONE_GPU_POWER, UPLOAD_SECONDS, upload_rate
+from edgedl_lib.inference.studies.neurosurgeon_alexnet import PHONE_GPU_POWER, PROCESSORS, UPLOAD_SECONDS, upload_rate
 from edgedl_lib.nets.graph import LayerGraph
 from edgedl_lib.nets.zoo.alexnet import alexnet
 from edgedl_lib.nets.zoo.deepface import deepface
@@ -21,8 +22,8 @@ from edgedl_lib.nets.zoo.speech_and_text import kaldi_asr, senna
 from edgedl_lib.nets.zoo.vgg import vgg19
 from edgedl_lib.system.radio import radio_power
 
-PHONES = {"phone GPU": 1.0, "phone CPU": 382 / 81}  # slow-down against this machine
-CLOUD_SPEEDUP = 20.0
+PHONES = ("phone GPU", "phone CPU")
+ANCHOR = "IMC"  # the application whose network, AlexNet, has a reported time on all three processors
 PHONE_POWER = PHONE_GPU_POWER  # W, the same for both processors: the paper's CPU power is not known to us
 TOLERANCE = 0.05  # a case counts as hit if its cost is within 5 % of the best
 
@@ -38,7 +39,7 @@ class Application:
 
 @dataclass(frozen=True, eq=False)
 class LayerTimes:
-    """Measured and predicted seconds of every layer of one application on this machine, both (N,)."""
+    """Measured and predicted time of every layer of one application, both (N,), in one unit: seconds, or AlexNets."""
 
     application: Application
     measured: np.ndarray
@@ -117,11 +118,30 @@ def applications() -> tuple[Application, ...]:
     )
 
 
+def in_alexnets(profiles: Sequence[LayerTimes]) -> tuple[LayerTimes, ...]:
+    """The same layer times in units of this machine's measured time for AlexNet.
+
+    Raises
+    ------
+    ValueError
+        If AlexNet (application IMC) is not among the profiles.
+    """
+    anchors = [times.measured.sum() for times in profiles if times.application.code == ANCHOR]
+    if not anchors:
+        raise ValueError(f"no application {ANCHOR!r} among the profiles: measure AlexNet too, it sets the unit")
+    unit = anchors[0]
+    return tuple(replace(times, measured=times.measured / unit, predicted=times.predicted / unit) for times in profiles)
+
+
 def application_costs(application: Application, latency: np.ndarray, phone: str) -> ChainCosts:
-    """Costs of an application whose layers take `latency` (N,) s on this machine."""
-    slow_down = PHONES[phone]
-    graph = application.graph
-    return chain_costs(graph, slow_down * latency, latency / CLOUD_SPEEDUP, device_power=PHONE_POWER)
+    """Costs of an application whose layers take `latency` (N,), in AlexNets, on a phone and the cloud's GPU."""
+    device = PROCESSORS[phone].total * latency
+    return chain_costs(application.graph, device, cloud_latency(latency), device_power=PHONE_POWER)
+
+
+def cloud_latency(latency: np.ndarray) -> np.ndarray:
+    """Seconds on the cloud's GPU of layers that take `latency`, in AlexNets."""
+    return PROCESSORS["cloud GPU"].total * latency
 
 
 def run_case(times: LayerTimes, network: str, phone: str, objective: str = "latency") -> Case:
@@ -154,7 +174,7 @@ def run_cases(profiles: Sequence[LayerTimes], objective: str = "latency") -> tup
 
     Parameters
     ----------
-    profiles : measured and predicted layer times of each application
+    profiles : measured and predicted layer times of each application, in AlexNets (see `in_alexnets`)
     objective : "latency" or "energy"
     """
     settings = [(network, phone) for network in UPLOAD_SECONDS for phone in PHONES]
@@ -165,7 +185,7 @@ def upload_shares(profiles: Sequence[LayerTimes]) -> np.ndarray:
     """Share of the upload in cloud-only latency, percent, shape (applications, links)."""
     shares = np.empty((len(profiles), len(UPLOAD_SECONDS)))
     for row, times in enumerate(profiles):
-        computing = times.measured.sum() / CLOUD_SPEEDUP
+        computing = cloud_latency(times.measured).sum()
         for column, network in enumerate(UPLOAD_SECONDS):
             sending = 8 * times.application.graph.input_bytes / upload_rate(network)
             shares[row, column] = 100 * sending / (sending + computing)

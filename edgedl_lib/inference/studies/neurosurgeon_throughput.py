@@ -1,7 +1,7 @@
 """What partitioning does for the data centre: fewer seconds of server time per query (Kang et al. 2017 [12]).
 
-Phones of two kinds, 30 % with a GPU and 70 % with a CPU, ask the eight applications.  Each application claims the same
-share of the cloud-only server time, so the gain is one over the mean share of the work that still reaches the server.
+Phones of two kinds, 30 % with a GPU and 70 % with a CPU, ask the eight applications equally often.  The server's
+service time is its part of the query alone, so its highest throughput is one over the mean of that part.
 """
 
 from collections.abc import Sequence
@@ -11,34 +11,44 @@ import numpy as np
 
 from edgedl_lib.inference.partition.chain import stage_times
 from edgedl_lib.inference.studies.neurosurgeon_alexnet import upload_rate
-from edgedl_lib.inference.studies.neurosurgeon_cases import LayerTimes, application_costs, run_case
+from edgedl_lib.inference.studies.neurosurgeon_cases import LayerTimes, application_costs, cloud_latency, run_case
+from edgedl_lib.system.queueing import QueueRun, poisson_arrivals, simulate_queue
 
 GPU_PHONES = 0.3
 
 
 @dataclass(frozen=True)
 class ServerWork:
-    """Server seconds per query of each application when everything is sent, and after partitioning.
+    """Server seconds per query of A applications: everything sent, and after partitioning.
 
     Attributes
     ----------
-    cloud_only : (A,) s
-    partitioned : (A,) s, mean over the two kinds of phone
+    network : str
+    gpu_phones : share of phones with a GPU
+    cloud_only, from_gpu_phones, from_cpu_phones : (A,) s
     """
 
     network: str
+    gpu_phones: float
     cloud_only: tuple[float, ...]
-    partitioned: tuple[float, ...]
+    from_gpu_phones: tuple[float, ...]
+    from_cpu_phones: tuple[float, ...]
 
     @property
-    def kept(self) -> float:
-        """Share of the server's work that is left, every application weighing the same."""
-        return float(np.mean(np.divide(self.partitioned, self.cloud_only)))
+    def mean_before(self) -> float:
+        """Mean server time of a query when everything is sent (s)."""
+        return float(np.mean(self.cloud_only))
+
+    @property
+    def mean_after(self) -> float:
+        """Mean server time of a query after partitioning (s)."""
+        gpu, cpu = np.mean(self.from_gpu_phones), np.mean(self.from_cpu_phones)
+        return float(self.gpu_phones * gpu + (1 - self.gpu_phones) * cpu)
 
     @property
     def gain(self) -> float:
         """Throughput over that of cloud-only; infinite if no work reaches the server."""
-        return np.inf if self.kept == 0 else 1 / self.kept
+        return np.inf if self.mean_after == 0 else self.mean_before / self.mean_after
 
 
 def server_seconds(times: LayerTimes, network: str, phone: str) -> float:
@@ -53,6 +63,7 @@ def server_work(profiles: Sequence[LayerTimes], network: str, gpu_phones: float 
 
     Parameters
     ----------
+    profiles : layer times in AlexNets
     gpu_phones : share of phones with a GPU, in [0, 1]
 
     Raises
@@ -62,37 +73,27 @@ def server_work(profiles: Sequence[LayerTimes], network: str, gpu_phones: float 
     """
     if not 0 <= gpu_phones <= 1:
         raise ValueError(f"gpu_phones is {gpu_phones}: give a share between 0 and 1")
-    shares = {"phone GPU": gpu_phones, "phone CPU": 1 - gpu_phones}
-    partitioned = [
-        sum(share * server_seconds(times, network, phone) for phone, share in shares.items()) for times in profiles
-    ]
-    cloud_only = [
-        float(application_costs(times.application, times.measured, "phone GPU").server_latency.sum())
-        for times in profiles
-    ]
-    return ServerWork(network, tuple(cloud_only), tuple(partitioned))
+    return ServerWork(
+        network,
+        gpu_phones,
+        cloud_only=tuple(float(cloud_latency(times.measured).sum()) for times in profiles),
+        from_gpu_phones=tuple(server_seconds(times, network, "phone GPU") for times in profiles),
+        from_cpu_phones=tuple(server_seconds(times, network, "phone CPU") for times in profiles),
+    )
 
 
-def simulated_throughput(work: ServerWork, partitioned: bool, queries: int, seed: int) -> float:
-    """Queries per second of a saturated server, by a SimPy simulation of its queue.
-
-    Each application is asked in inverse proportion to its cloud-only time, so that all claim the same share of it.
-    """
-    import simpy
-
+def drawn_services(work: ServerWork, queries: int, seed: int, *, partitioned: bool = True) -> np.ndarray:
+    """Server times of random queries, (queries,) s: application uniform, phone by its share."""
     rng = np.random.default_rng(seed)
-    weights = 1 / np.array(work.cloud_only)
-    asked = rng.choice(len(weights), size=queries, p=weights / weights.sum())
-    service = np.array(work.partitioned if partitioned else work.cloud_only)[asked]
-    environment = simpy.Environment()
-    server = simpy.Resource(environment, capacity=1)
+    application = rng.integers(len(work.cloud_only), size=queries)
+    has_gpu = rng.random(queries) < work.gpu_phones
+    if not partitioned:
+        return np.array(work.cloud_only)[application]
+    return np.where(has_gpu, np.array(work.from_gpu_phones)[application], np.array(work.from_cpu_phones)[application])
 
-    def query(seconds):
-        with server.request() as turn:
-            yield turn
-            yield environment.timeout(seconds)
 
-    for seconds in service:
-        environment.process(query(seconds))
-    environment.run()
-    return queries / environment.now
+def simulate_server(services: np.ndarray, rate: float, seed: int) -> QueueRun:
+    """Send queries with the given service times to one server, `rate` queries/s, in SimPy."""
+    remaining = iter(services.tolist())
+    arrivals = poisson_arrivals(rate, len(services), seed)
+    return simulate_queue(arrivals, lambda batch, generator: next(remaining))
