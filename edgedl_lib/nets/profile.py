@@ -14,7 +14,7 @@ from torch import Tensor
 from edgedl_lib.nets.graph import LayerGraph
 from edgedl_lib.nets.torch_model import TorchModel, to_torch
 
-WARM_UP_ROUNDS = 10  # first calls choose kernels and allocate: Neurosurgeon replications are off by 2x without
+WARM_UP_ROUNDS = 10  # the first calls choose kernels, allocate and fill caches
 WARM_UP_SHARE = 0.3  # of the time budget, for models so slow that ten rounds do not fit
 FEWEST_ROUNDS = 3  # measured rounds, even if the budget is spent
 
