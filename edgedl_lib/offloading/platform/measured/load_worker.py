@@ -106,8 +106,10 @@ def torch_network(operations: list[dict], shapes: dict[str, list[int]]):
                     return F.max_pool2d(x, 2)
                 case "fire":
                     return self.fire(x, operation)
-                case _:
+                case "mean":
                     return x.mean(dim=(2, 3))
+                case unknown:
+                    raise ValueError(f"operation {unknown!r} is unknown; use one of {', '.join(_NUMPY_OPERATIONS)}")
 
     return Network().eval()
 
