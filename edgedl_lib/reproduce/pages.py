@@ -36,6 +36,9 @@ NOTEBOOKS = (
     Column("seconds", "Seconds"),
     Column("memory", "Peak memory"),
 )
+UNMEASURED = "-1e99"
+"""What an absent figure sorts by: before all others, and a number, or the column would sort as text."""
+
 PACKAGES = ("numpy", "scipy", "torch", "simpy", "networkx", "scikit-learn", "matplotlib", "onnxruntime", "jupyter-book")
 
 
@@ -75,7 +78,7 @@ def _metric(claim: Claim, result: Mapping | None) -> str:
 
 def _measured_cell(claim: Claim, result: Mapping | None) -> Cell:
     if not _has_value(result):
-        return Cell("–", order="-inf")
+        return Cell("–", order=UNMEASURED)
     interval = tuple(result["interval"]) if result.get("interval") else None
     return Cell(html.escape(measured_text(Record(claim, result["value"], interval))), order=_order(result["value"]))
 
@@ -85,7 +88,7 @@ def _has_value(result: Mapping | None) -> bool:
 
 
 def _order(value: float | None) -> str:
-    return "-inf" if value is None else f"{value:.10g}"
+    return UNMEASURED if value is None else f"{value:.10g}"
 
 
 def _pill(verdict: str) -> str:
