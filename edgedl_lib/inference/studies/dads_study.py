@@ -180,8 +180,8 @@ def implied_seconds(reported: tuple[ReportedGain, ...] = RESNET18_REPORTED) -> t
     """ResNet-18's times that the paper's gains imply: on the server, and on the board by each link (s).
 
     On a link with upload time x, the best plan takes ``(1 - saved) * (x + server)``, and edge-only ``over_edge`` times
-    that.  Edge-only does not depend on the link, so the last two links give the server's time; then every link gives the
-    board's, and if the figures hang together they agree.
+    that.  Edge-only does not depend on the link, so the last two links give the server's time; then every link gives
+    the board's, and if the figures hang together they agree.
     """
     pixels = 8 * study_graph("ResNet-18").input_bytes
     uploads = np.array([pixels / link(gain.link).rate for gain in reported])
