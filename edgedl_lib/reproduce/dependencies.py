@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def _direct_imports(path: Path, root: Path, stamp: int) -> frozenset[Path]:
 
 def _imported(tree: ast.Module, package: str, root: Path) -> set[Path]:
     files: set[Path] = set()
-    for node in ast.walk(tree):
+    for node in _walk_what_runs(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -123,6 +124,15 @@ def _imported(tree: ast.Module, package: str, root: Path) -> set[Path]:
         for name in names:
             files |= _module_files(name, root)
     return files
+
+
+def _walk_what_runs(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those under ``if TYPE_CHECKING:``, which never run."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _walk_what_runs(node)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
