@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybtex.database import Entry
+from pybtex.database import Entry, Person
 from pybtex.richtext import HRef, Tag, Text
 from pybtex.style.formatting import BaseStyle, toplevel
 from pybtex.style.labels import BaseLabelStyle
@@ -48,21 +48,28 @@ class SurveyStyle(BaseStyle):
 
 def _printed(children: object, context: dict) -> Text:
     entry: Entry = context["entry"]
-    fields = entry.fields
-    authors = ", ".join(str(person) for person in _plain_names(entry))
-    parts = [Tag("strong", Text.from_latex(fields["short"])), ". "]
-    parts += [Text.from_latex(fields["title"]), ". "] if entry.persons else []
-    parts += [authors, ". "] if authors else []
-    parts += [Text.from_latex(fields["howpublished"]), ". "] if "howpublished" in fields else []
-    parts += [HRef(fields["url"], Text(fields["url"]))] if "url" in fields else []
-    return Text(*parts)
+    sentences = [Tag("strong", Text.from_latex(entry.fields["short"]))]
+    if entry.persons:
+        sentences += [Text.from_latex(entry.fields["title"]), Text.from_latex(_authors(entry))]
+    if "howpublished" in entry.fields:
+        sentences.append(Text.from_latex(entry.fields["howpublished"]))
+    if "url" in entry.fields:
+        sentences.append(HRef(entry.fields["url"], Text(entry.fields["url"])))
+    return Text(*[part for sentence in sentences for part in (sentence, _stop(sentence))][:-1])
 
 
-def _plain_names(entry: Entry) -> list[Text]:
-    people = entry.persons.get("author", [])
-    names = [Text.from_latex(" ".join(_name_parts(person))) for person in people]
-    return [Text("et al.") if str(name) == "others" else name for name in names]
+def _stop(sentence: Text | Tag) -> str:
+    return " " if str(sentence).endswith((".", "?", "!")) else ". "
 
 
-def _name_parts(person: object) -> list[str]:
-    return [*person.first_names, *person.middle_names, *person.prelast_names, *person.last_names, *person.lineage_names]
+def _authors(entry: Entry) -> str:
+    names = [_name(person) for person in entry.persons["author"]]
+    if names[-1] == "others":
+        return f"{', '.join(names[:-1])} et al."
+    return ", ".join(names)
+
+
+def _name(person: Person) -> str:
+    return " ".join(
+        [*person.first_names, *person.middle_names, *person.prelast_names, *person.last_names, *person.lineage_names]
+    )

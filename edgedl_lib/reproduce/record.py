@@ -124,11 +124,17 @@ def format_number(value: float) -> str:
     return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
+SYMBOLS = {"ratio": "×", "x": "×", "percent": " %", "1": "", "": ""}
+"""Units that print as a sign; any other unit follows its number after a space."""
+
+
 def with_unit(text: str, unit: str) -> str:
-    """Join a written number and its unit as print does: ``2.08×``, ``44 %``, ``3 cases``."""
-    if unit in ("", "ratio", "x"):
-        return f"{text}×" if unit else text
-    return f"{text} {unit}"
+    """Join a written number and its unit as print does.
+
+    >>> with_unit("2.08", "ratio"), with_unit("44", "percent"), with_unit("3", "cases")
+    ('2.08×', '44 %', '3 cases')
+    """
+    return text + SYMBOLS.get(unit, f" {unit}")
 
 
 def reported_text(entry: Claim) -> str:
