@@ -4,7 +4,7 @@
 (() => {
   "use strict";
   const here = document.currentScript.src.replace(/tables\.js.*$/, "");
-  const PAGE = 50;
+  const PAGE = 50, FEW = 8;
 
   function load(tag, attributes) {
     return new Promise((resolve, reject) => {
@@ -57,11 +57,18 @@
     }
   }
 
+  function nameCells(table, heads) {
+    for (const row of table.tBodies[0].rows) {
+      [...row.cells].forEach((cell, index) => { cell.dataset.label ??= heads[index].textContent.trim(); });
+    }
+  }
+
   function enhance(table) {
     const heads = [...table.tHead.rows[0].cells];
+    nameCells(table, heads);
     let api = null;
     const filters = dropdowns(table, heads, () => api.draw());
-    const many = table.tBodies[0].rows.length > PAGE;
+    const many = table.tBodies[0].rows.length > PAGE, few = table.tBodies[0].rows.length <= FEW;
     const heading = (head, index) => [String(index), head.textContent.trim()];
     const sorter = select([["", "as listed"], ...heads.map(heading)], (event) => {
       api.order(event.target.value === "" ? [] : [Number(event.target.value), "asc"]).draw();
@@ -74,7 +81,7 @@
     table.closest(".edgedl-table-box, .cell_output, .output")?.before(bar);
     api = new window.edgedlDataTable(table, {
       autoWidth: false, order: [], paging: many, pageLength: PAGE, lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
-      layout: { topStart: "search", topEnd: null, bottomStart: "info", bottomEnd: many ? "paging" : null },
+      layout: { topStart: few ? null : "search", topEnd: null, bottomStart: few ? null : "info", bottomEnd: many ? "paging" : null },
       language: { search: "Search", info: "_TOTAL_ of _MAX_ rows", infoFiltered: "", infoEmpty: "no row matches" },
     });
     api.search.fixed("dropdowns", (text, data, index) =>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pybtex.database import Entry, Person
@@ -52,7 +53,7 @@ def _printed(children: object, context: dict) -> Text:
     if entry.persons:
         sentences += [Text.from_latex(entry.fields["title"]), Text.from_latex(_authors(entry))]
     if "howpublished" in entry.fields:
-        sentences.append(Text.from_latex(entry.fields["howpublished"]))
+        sentences.append(Text.from_latex(re.sub("^in ", "In ", entry.fields["howpublished"])))
     if "url" in entry.fields:
         sentences.append(HRef(entry.fields["url"], Text(entry.fields["url"])))
     return Text(*[part for sentence in sentences for part in (sentence, _stop(sentence))][:-1])

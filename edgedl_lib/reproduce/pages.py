@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from .html_table import Cell, Column, html_table, link_numbers
 from .landscape import landscape
 from .ledger import VERDICTS, Claim
 from .record import Record, anchor, band_text, measured_text, reported_text
-from .tables import Cell, Column, html_table, link_numbers, read_rows, write_tables
+from .tables import read_rows, write_tables
 
 SCOREBOARD = (
     Column("system", "System", True),

@@ -8,31 +8,13 @@ from __future__ import annotations
 
 import csv
 import html
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .html_table import Cell, Column, html_table, link_numbers
+
 Row = Mapping[str, str]
-_NUMBER = re.compile(r"\[(\d{1,3})\]")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: the key of its cells, the head that readers see, and whether a dropdown filters it."""
-
-    key: str
-    head: str
-    filtered: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The HTML of one cell, what it sorts by and what its filter calls it, where these differ from its text."""
-
-    html: str
-    order: str = ""
-    filter_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,32 +136,6 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """Read a CSV file as a list of dictionaries."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def link_numbers(text: str, up: str = "") -> str:
-    """Escape ``text`` and link every [n] to the bibliography; ``up`` leads to its folder.
-
-    >>> link_numbers("see [12] & [161]", up="../")[:50]
-    'see <a href="../bibliography.html#ref12">[12]</a> '
-    """
-    return _NUMBER.sub(rf'<a href="{up}bibliography.html#ref\1">[\1]</a>', html.escape(text))
-
-
-def html_table(identifier: str, caption: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Cell]]) -> str:
-    """Return a table that ``tables.js`` makes sortable and that reads well without it; it has no empty line."""
-    heads = "".join(f'<th scope="col"{" data-dropdown" if c.filtered else ""}>{c.head}</th>' for c in columns)
-    body = "\n".join(f"<tr>{''.join(_td(column, row[column.key]) for column in columns)}</tr>" for row in rows)
-    return (
-        f'<div class="edgedl-table-box" tabindex="0" role="region" aria-label="{html.escape(caption)}">\n'
-        f'<table class="edgedl-table" id="{identifier}">\n<caption>{html.escape(caption)}</caption>\n'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n"
-    )
-
-
-def _td(column: Column, cell: Cell) -> str:
-    order = f' data-order="{html.escape(cell.order)}"' if cell.order else ""
-    filter_as = f' data-filter-as="{html.escape(cell.filter_as)}"' if cell.filter_as else ""
-    return f'<td data-label="{column.head}"{order}{filter_as}>{cell.html}</td>'
 
 
 def survey_table(identifier: str, rows: Sequence[Row], errata: Sequence[Row], up: str = "../") -> str:

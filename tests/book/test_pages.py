@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgedl_lib.reproduce import bibliography, landscape, pages, tables
+from edgedl_lib.reproduce import bibliography, html_table, landscape, pages, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVEY = ROOT / "data" / "survey"
@@ -163,8 +163,23 @@ def test_glossary_holds_every_abbreviation_once():
 
 
 def test_numbers_become_links_and_text_is_escaped():
-    assert tables.link_numbers("<b> [7]", "../") == '&lt;b&gt; <a href="../bibliography.html#ref7">[7]</a>'
-    assert "href" not in tables.link_numbers("[1234] [x]")
+    assert html_table.link_numbers("<b> [7]", "../") == '&lt;b&gt; <a href="../bibliography.html#ref7">[7]</a>'
+    assert "href" not in html_table.link_numbers("[1234] [x]")
+
+
+def test_a_notebook_shows_rows_as_a_table_that_sorts_by_value():
+    rows = [{"name": "TPU <v1>", "rate": 92e12, "cores": 8}, {"name": "[38]", "rate": float("nan"), "cores": 10}]
+    shown = html_table.show_table(rows, "chips", "Chips", filtered=["name"])._repr_html_()
+    assert [row["rate"] for row in body(shown)] == ["9.2e+13", "–"]
+    assert 'data-order="9.2e+13"' in shown and 'data-order="10"' in shown
+    assert "TPU &lt;v1&gt;" in shown and "../book/bibliography.html#ref38" in shown
+    assert shown.count("data-dropdown") == 1
+
+
+@pytest.mark.parametrize(("rows", "filtered", "word"), [([], (), "no rows"), ([{"a": 1}], ("b",), "'b'")])
+def test_a_table_without_rows_or_with_an_unknown_filter_is_refused(rows, filtered, word):
+    with pytest.raises(ValueError, match=word):
+        html_table.show_table(rows, "x", "A table", filtered)
 
 
 # landscape
