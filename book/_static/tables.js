@@ -4,7 +4,7 @@
 (() => {
   "use strict";
   const here = document.currentScript.src.replace(/tables\.js.*$/, "");
-  const PAGE = 50, FEW = 8;
+  const PAGE = 50, FEW = 3;
 
   function load(tag, attributes) {
     return new Promise((resolve, reject) => {
