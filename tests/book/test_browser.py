@@ -142,6 +142,16 @@ def test_images_have_alternative_text(book, reader):
     assert not bare
 
 
+def test_the_search_works_without_a_server(book, reader):
+    one = reader()
+    page = one.page
+    page.goto((book / "search.html").as_uri() + "?q=Neurosurgeon")
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li a").evaluate_all("e => e.map(a => a.getAttribute('href'))")
+    assert any("scoreboard" in link for link in found) and any("bibliography" in link for link in found)
+    assert not one.problems
+
+
 # the scoreboard
 
 
