@@ -214,6 +214,12 @@ def test_survey_numbers_are_keys_and_labels():
     assert references[19].short == "Chen and Ran 2019"
 
 
+def test_the_year_of_a_reference_is_one_that_its_venue_names():
+    for row in survey("references.csv"):
+        years = re.findall(r"\b(?:19|20)\d\d\b", re.sub(r"https?://\S+|pp\. [\d–]+", "", row["venue"]))
+        assert not years or not row["year"] or row["year"] in years, row
+
+
 def test_a_gap_in_the_numbers_is_refused(tmp_path):
     lists = tmp_path / "references.csv"
     lists.write_text("number,authors,title,venue,year\n1,,a,,\n3,,b,,\n", encoding="utf-8")
