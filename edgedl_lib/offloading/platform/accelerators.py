@@ -40,8 +40,6 @@ class Accelerator:
     width : int
     power : float
         Watts while busy.
-    pipelined : bool
-        Whether a new item may enter before the last one has left.
     """
 
     name: str
@@ -49,7 +47,6 @@ class Accelerator:
     wave: float
     width: int
     power: float
-    pipelined: bool = False
 
     def latency(self, batch: ArrayLike) -> np.ndarray | float:
         """Seconds until the whole batch is done."""
@@ -60,10 +57,7 @@ class Accelerator:
         return seconds if seconds.ndim else float(seconds)
 
     def throughput(self, batch: ArrayLike) -> np.ndarray | float:
-        """Items per second; a pipeline is already full, a GPU starts anew with every batch."""
-        if self.pipelined:
-            steady = np.asarray(batch) / (np.ceil(np.asarray(batch) / self.width) * self.wave)
-            return steady if steady.ndim else float(steady)
+        """Items per second of a batch that comes alone: launches, copies or the fill of the pipeline included."""
         return np.asarray(batch) / self.latency(batch)
 
     def energy_per_item(self, batch: ArrayLike) -> np.ndarray | float:
@@ -86,7 +80,7 @@ def fpga(graph: LayerGraph | None = None, *, work_factor: float = 1.0) -> Accele
     graph, card = _network(graph), facts("edge_accelerators", "fpga")
     fill = card["fill_cycles_per_layer"] * len(graph.layers) * work_factor / card["clock"]
     interval = graph.flop * work_factor / (card["compute_efficiency"] * _peak(FPGA_NAME))
-    return Accelerator(FPGA_NAME, fill, interval, 1, card["power"], pipelined=True)
+    return Accelerator(FPGA_NAME, fill, interval, 1, card["power"])
 
 
 def cpu(graph: LayerGraph | None = None) -> Accelerator:
@@ -124,9 +118,8 @@ class AcceleratorStudy:
 
     @property
     def concurrency_share(self) -> float:
-        """FPGA throughput of a lone batch of the largest size, its fill paid once, over the pipeline's limit."""
-        largest = int(self.batches[-1])
-        return largest / self.fpga.latency(largest) * self.fpga.wave
+        """FPGA throughput at the largest batch, its fill paid once, over the pipeline's limit."""
+        return float(self.fpga.throughput(self.batches[-1]) * self.fpga.wave)
 
     @property
     def crossover_batch(self) -> int | None:

@@ -190,4 +190,5 @@ def _padded(image: np.ndarray, padding: int) -> np.ndarray:
 
 
 def _pooled(side: int, kernel: int, stride: int) -> int:
-    return math.ceil(max(side - kernel, 0) / stride) + 1
+    windows = math.ceil(max(side - kernel, 0) / stride) + 1
+    return min(windows, math.ceil(side / stride))  # a window that would start beyond the map is dropped
