@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgedl_lib.inference.partition import ChainCosts, exhaustive_cuts, random_chain_costs, scan_cuts, stage_times
@@ -50,11 +50,10 @@ def test_ties_go_to_the_cut_with_the_fewest_layers_on_the_device():
 
 
 def test_ties_survive_the_rounding_of_sums_in_another_order():
-    times = np.random.default_rng(3).random(30)
-    costs = ChainCosts(tuple(map(str, range(30))), times, times, np.zeros(31))
-    table = scan_cuts(costs, [1e6]).table
-    assert np.unique(table).size > 1  # equal on paper, unequal in floating point
-    assert scan_cuts(costs, [1e6]).cuts.tolist() == [0]
+    times = np.random.default_rng(0).random(30)
+    scan = scan_cuts(ChainCosts(tuple(map(str, range(30))), times, times, np.zeros(31)), 1e6)
+    assert scan.table[0].argmin() != 0  # equal on paper, but rounding favours a later cut
+    assert scan.cuts.tolist() == [0]
 
 
 def test_a_link_that_is_down_leaves_everything_on_the_device():
@@ -150,6 +149,7 @@ def chain_of(rows):
 FALLING_RATES = 2.0 ** np.arange(10, -6, -1)
 
 
+@settings(deadline=None)
 @given(layers, st.sampled_from(["latency", "energy"]))
 def test_as_the_rate_falls_the_best_cut_never_sends_more_bytes(rows, objective):
     costs = chain_of(rows)
@@ -157,6 +157,7 @@ def test_as_the_rate_falls_the_best_cut_never_sends_more_bytes(rows, objective):
     assert (np.diff(sent) <= 0).all()
 
 
+@settings(deadline=None)
 @given(layers, st.sampled_from(["latency", "energy"]))
 def test_where_outputs_shrink_layer_by_layer_a_falling_rate_moves_the_cut_to_the_device(rows, objective):
     shrinking = [(device, server, 1_000 - 100 * row) for row, (device, server, _) in enumerate(rows)]
@@ -170,6 +171,7 @@ def test_where_outputs_grow_a_falling_rate_may_move_the_cut_to_the_server():
     assert scan_cuts(costs, [8e3, 8e1]).cuts.tolist() == [1, 0]
 
 
+@settings(deadline=None)
 @given(layers)
 def test_a_busier_server_never_gets_more_layers(rows):
     costs = chain_of(rows)
@@ -178,11 +180,13 @@ def test_a_busier_server_never_gets_more_layers(rows):
     assert (np.diff(cuts) >= 0).all()
 
 
+@settings(deadline=None)
 @given(layers, st.sampled_from(OBJECTIVES))
 def test_the_best_value_never_rises_with_the_rate(rows, objective):
     assert (np.diff(scan_cuts(chain_of(rows), FALLING_RATES, objective=objective).values) >= 0).all()
 
 
+@settings(deadline=None)
 @given(layers)
 def test_the_longest_stage_lies_between_a_third_of_the_latency_and_all_of_it(rows):
     costs = chain_of(rows)
@@ -190,6 +194,7 @@ def test_the_longest_stage_lies_between_a_third_of_the_latency_and_all_of_it(row
     assert (longest <= latency).all() and (3 * longest >= latency).all()
 
 
+@settings(deadline=None)
 @given(layers, st.sampled_from([2.0, 8.0]))
 def test_the_cut_depends_on_ratios_only(rows, factor):
     costs = chain_of(rows)

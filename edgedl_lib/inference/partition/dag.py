@@ -107,7 +107,7 @@ def topological_neurosurgeon(costs: DagCosts, rate, *, rtt=0.0, server_load=1.0)
 
 
 def heavy_load_partition(
-    costs: DagCosts, rate, *, server_load=1.0, widest=8.0, first_step=2.0, tolerance=1e-3
+    costs: DagCosts, rate, *, server_load=1.0, widest=4.0, first_step=1.0, tolerance=1e-3
 ) -> DagPlan:
     """Find a plan whose longest pipelined stage is short: DSH, DADS's heuristic for heavy load.
 
@@ -121,7 +121,7 @@ def heavy_load_partition(
 
     Parameters
     ----------
-    widest, first_step : exponents of two
+    widest, first_step : exponents of two; a finer grid finds shorter stages, at one minimum cut per point
     tolerance : fraction of the longest stage
     """
     rate, _, server_load = checked_setting(rate, 0.0, server_load)
@@ -132,7 +132,8 @@ def heavy_load_partition(
         for alpha, gamma in exponents:
             if (alpha, gamma) not in plans:
                 plans[alpha, gamma] = _scaled_plan(costs, stage_costs, alpha, gamma, rate, server_load)
-        return min(plans, key=lambda exponent: (plans[exponent].stages.longest, plans[exponent].latency))
+        # Many weights give the same plan; among them refine around those closest to the unweighted sum.
+        return min(plans, key=lambda at: (plans[at].stages.longest, plans[at].latency, abs(at[0]) + abs(at[1])))
 
     steps = int(widest // first_step)
     best = best_of(_square((0.0, 0.0), first_step, steps))
