@@ -209,6 +209,7 @@ def test_the_address_sets_a_filter_and_search_narrows(book, reader):
 def test_a_row_leads_to_the_card_that_measured_it(book, reader):
     one = reader()
     page = scoreboard(book, one)
+    show_all(page)
     link = page.locator('#claims td[data-label="Claim"] a').first
     fragment = link.get_attribute("href").partition("#")[2]
     link.click()
