@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch.utils.mkldnn import to_mkldnn
 
 from edgedl_lib.offloading.platform.measured.timing import Timing, measure_in_turn
+from edgedl_lib.system.device import Device
 from edgedl_lib.system.host_layers import one_thread
 
 FLOAT_BYTES = 4
@@ -40,7 +41,7 @@ class HostKernel:
 
 @dataclass(frozen=True)
 class RooflinePoint:
-    """A measured layer: work (FLOP), traffic (bytes) and its least disturbed time (s)."""
+    """A measured layer: work (FLOP), traffic (bytes) and its typical time (s)."""
 
     name: str
     kind: str
@@ -88,6 +89,10 @@ class HostRoofline:
     def share(self, point: RooflinePoint) -> float:
         """Measured rate over the roof above it."""
         return point.rate / self.attainable(point.intensity)
+
+    def device(self, name: str = "host") -> Device:
+        """This machine as an ideal roofline, without calibrated efficiencies; for those run ``edgedl profile``."""
+        return Device(name, self.peak, self.bandwidth, source="measured in this run", evidence="measured")
 
     def of_kind(self, kind: str) -> tuple[RooflinePoint, ...]:
         """The points of one kind, by rising intensity."""
@@ -157,27 +162,31 @@ def host_kernels() -> list[HostKernel]:
 def measure_host_roofline(kernels: list[HostKernel] | None = None, *, windows: int = 7) -> HostRoofline:
     """Measure both roofs and all layers in the same rounds, on one thread.
 
-    A roof is the best that the machine does, so each has two candidates. Peak: the square product by the BLAS library
-    and by oneDNN, which runs the convolutions and may be the faster (one library's product is that library's peak,
-    and another's convolution can rise above it). Bandwidth: the triad and a pure reading pass; the triad counts three
-    arrays, but a cache that fetches a line before overwriting it moves four.
+    The roofs are the best windows seen, the layers the median ones: a bound, and what one gets. A roof is the best
+    that the machine does, so each has two candidates. Peak: the square product by the BLAS library and by oneDNN,
+    which runs the convolutions and may be the faster (one library's product is that library's peak, and another's
+    convolution can rise above it). Bandwidth: the triad and a pure reading pass; the triad counts three arrays, but a
+    cache that fetches a line before overwriting it moves four.
     """
     kernels = host_kernels() if kernels is None else kernels
     roofs = _roof_calls()
+    again = {f"{name}, again": call for name, call in roofs.items()}  # at both ends of a round: a roof is a best case
     with one_thread():
-        timings = measure_in_turn({**roofs, **{k.name: k.call for k in kernels}}, windows=windows)
-    points = tuple(RooflinePoint(k.name, k.kind, k.flop, k.bytes_moved, timings[k.name].minimum) for k in kernels)
+        timings = measure_in_turn({**roofs, **{k.name: k.call for k in kernels}, **again}, windows=windows)
+    points = tuple(RooflinePoint(k.name, k.kind, k.flop, k.bytes_moved, timings[k.name].median) for k in kernels)
     return HostRoofline(_peak(timings), _bandwidth(timings), points)
 
 
 def _peak(timings: dict[str, Timing]) -> float:
-    return (
-        2.0 * PEAK_SIZE**3 / min(timings[name].minimum for name in ("product", "product by oneDNN") if name in timings)
-    )
+    return 2.0 * PEAK_SIZE**3 / _best(timings, "product")
 
 
 def _bandwidth(timings: dict[str, Timing]) -> float:
-    return max(3 * STREAM_BYTES / timings["triad"].minimum, STREAM_BYTES / timings["read"].minimum)
+    return max(3 * STREAM_BYTES / _best(timings, "triad"), STREAM_BYTES / _best(timings, "read"))
+
+
+def _best(timings: dict[str, Timing], prefix: str) -> float:
+    return min(timing.minimum for name, timing in timings.items() if name.startswith(prefix))
 
 
 def _roof_calls() -> dict[str, Callable[[], object]]:
