@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from edgedl_lib.reproduce.dependencies import dependencies, fingerprint, is_exclusive
+from edgedl_lib.reproduce.dependencies import NotebookError, dependencies, fingerprint, is_exclusive
 from edgedl_lib.reproduce.execute import check_run
 
 ROOT = Path(workflow.basedir)
@@ -19,6 +19,21 @@ check_run(PROFILE, SEEDS)
 
 def source(name):
     return ROOT / "notebooks" / f"{name}.ipynb"
+
+
+def inputs(wildcards):
+    """A notebook that cannot be read depends on itself alone: its job then says what is wrong, and the others go on."""
+    try:
+        return relative(dependencies(source(wildcards.name), ROOT))
+    except NotebookError:
+        return relative([source(wildcards.name)])
+
+
+def identity(wildcards):
+    try:
+        return fingerprint(source(wildcards.name), ROOT, profile=PROFILE, seed=int(wildcards.seed))
+    except NotebookError:
+        return "unreadable"
 
 
 def relative(paths):
@@ -39,11 +54,11 @@ rule book:
 
 rule notebook:
     input:
-        lambda wildcards: relative(dependencies(source(wildcards.name), ROOT)),
+        inputs,
     output:
         f"build/{PROFILE}/notebooks/{{name}}.seed-{{seed}}.ipynb",
     params:
-        fingerprint=lambda wildcards: fingerprint(source(wildcards.name), ROOT, profile=PROFILE, seed=int(wildcards.seed)),
+        fingerprint=identity,
     threads: lambda wildcards: workflow.cores if is_exclusive(source(wildcards.name)) else 1
     shell:
         f"{sys.executable} -m edgedl_lib.reproduce.execute notebooks/{{wildcards.name}}.ipynb {{output}}"

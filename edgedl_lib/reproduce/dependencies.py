@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -37,14 +38,14 @@ def read_notebook(path: Path) -> dict:
 
 def notebook_modules(notebook: Path, root: Path) -> list[Path]:
     """Return the library files that a notebook imports, directly or through others, in sorted order."""
-    code = "\n".join(
-        line
-        for cell in read_notebook(notebook)["cells"]
-        if cell["cell_type"] == "code"
-        for line in "".join(cell["source"]).splitlines()
-        if not line.lstrip().startswith(("%", "!"))
-    )
+    cells = [cell for cell in read_notebook(notebook)["cells"] if cell["cell_type"] == "code"]
+    code = "\n".join(_plain_python("".join(cell["source"])) for cell in cells)
     return sorted(_closure(_imported(_parsed(code, notebook), "", root), root))
+
+
+def _plain_python(source: str) -> str:
+    """A cell's source with IPython's magic and shell lines as ``pass``, so that a block of them stays a block."""
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
 
 
 def declared_data(notebook: Path, root: Path) -> list[Path]:

@@ -77,6 +77,7 @@ def execute(notebook: Path, target: Path, profile: str, seed: int, knobs: dict |
     """
     check_run(profile, [seed])
     parameters = {"profile": profile, "seed": seed, **(knobs or {})}
+    identity = fingerprint(notebook, project_root(), profile=profile, seed=seed)
     check_parameters(notebook, parameters)
     partial = target.parent.parent / "failed" / target.name
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,7 @@ def execute(notebook: Path, target: Path, profile: str, seed: int, knobs: dict |
         _papermill(notebook, partial, parameters, progress)
     finally:
         progress.close()
-    _stamp(partial, notebook, profile, seed, begun)
+    _stamp(partial, identity, profile, seed, begun)
     os.replace(partial, target)
     return target
 
@@ -122,7 +123,7 @@ def _kernel_environment() -> None:
     os.environ.update(PYTHONHASHSEED="0", EDGEDL_BATCH="1", EDGEDL_ROOT=str(project_root()))
 
 
-def _stamp(path: Path, notebook: Path, profile: str, seed: int, begun: float) -> None:
+def _stamp(path: Path, identity: str, profile: str, seed: int, begun: float) -> None:
     content = read_notebook(path)
     content["metadata"]["edgedl_run"] = {
         "profile": profile,
@@ -130,7 +131,7 @@ def _stamp(path: Path, notebook: Path, profile: str, seed: int, begun: float) ->
         "seconds": round(time.time() - begun, 2),
         "finished": time.time(),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
-        "fingerprint": fingerprint(notebook, project_root(), profile=profile, seed=seed),
+        "fingerprint": identity,
     }
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -191,13 +192,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         execute(options.notebook.resolve(), options.target.resolve(), options.profile, options.seed)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"edgedl: {error}", file=sys.stderr)
-        return 2
     except Exception as error:
-        print(f"edgedl: {options.notebook.name} failed: {type(error).__name__}", file=sys.stderr)
+        _leave_word(options.target, error)
+        print(f"edgedl: {options.notebook.name} failed: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _leave_word(target: Path, error: Exception) -> None:
+    """If nothing of the notebook ran, what is to be told at the end is the error itself."""
+    folder = target.resolve().parent.parent / "failed"
+    if not (folder / target.name).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{target.stem}.txt").write_text(str(error), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 def describe_failures(folder: Path) -> list[str]:
     """Return one text for each partial notebook in ``folder/failed``."""
-    return [describe_failure(path) for path in sorted((folder / "failed").glob("*.ipynb"))]
+    texts = [f"{path.stem}: {path.read_text(encoding='utf-8')}" for path in sorted((folder / "failed").glob("*.txt"))]
+    return texts + [describe_failure(path) for path in sorted((folder / "failed").glob("*.ipynb"))]
 
 
 def describe_failure(path: Path) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .collect import collect
-from .dependencies import fingerprint, read_notebook
+from .dependencies import NotebookError, fingerprint, read_notebook
 from .execute import check_run
 from .failures import describe_failures
 from .ledger import VERDICTS
@@ -108,7 +108,11 @@ def _discard_stale(run: Run) -> None:
         name, seed = path.stem.rsplit(".seed-", 1)
         source = root / "notebooks" / f"{name}.ipynb"
         recorded = read_notebook(path)["metadata"].get("edgedl_run", {}).get("fingerprint")
-        if not source.is_file() or recorded != fingerprint(source, root, profile=run.profile, seed=int(seed)):
+        try:
+            current = fingerprint(source, root, profile=run.profile, seed=int(seed))
+        except NotebookError:
+            current = None
+        if recorded != current:
             path.unlink()
     if not (run.folder / "html" / "index.html").is_file():
         (run.folder / "built").unlink(missing_ok=True)
@@ -117,12 +121,15 @@ def _discard_stale(run: Run) -> None:
 def snakemake_command(run: Run) -> list[str]:
     """Return the Snakemake call that the pipeline amounts to."""
     seeds = " ".join(map(str, run.seeds))
-    return [
-        sys.executable, "-m", "snakemake", "--snakefile", str(project_root() / "Snakefile"), run.target,
-        "--cores", str(run.cores or os.cpu_count() or 1), "--keep-going", "--ignore-incomplete", "--nolock",
-        "--rerun-triggers", "mtime", "params", "input", "--max-checksum-file-size", "0", "--quiet", "all",
-        "--config", f"profile={run.profile}", f"seeds={seeds}", f"solutions={'yes' if run.solutions else 'no'}",
-    ]  # fmt: skip
+    command = [sys.executable, "-m", "snakemake", run.target, "--snakefile", str(project_root() / "Snakefile")]
+    command += ["--cores", str(run.cores or os.cpu_count() or 1), "--keep-going", "--ignore-incomplete", "--nolock"]
+    command += ["--rerun-triggers", "mtime", "params", "input", "--max-checksum-file-size", "0"]
+    command += ["--quiet", "rules", "progress", "reason", "host"]
+    return [*command, "--config", f"profile={run.profile}", f"seeds={seeds}", f"solutions={_yes_or_no(run.solutions)}"]
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _snakemake(run: Run, screen: TextIO) -> int:
@@ -173,7 +180,8 @@ def _explain(run: Run, begun: float, screen: TextIO) -> None:
     try:
         outcome = collect(run.profile, list(run.seeds), started=begun)
         (run.folder / "checked").unlink(missing_ok=True)  # so that the next run does not build on these results
-        claims = [f"claim {name}: {reason}" for name, reason in outcome["failures"]]
+        failed = {f"{row['name']} failed" for row in outcome["notebooks"] if row["status"] == "failed"}
+        claims = [f"claim {name}: {reason}" for name, reason in outcome["failures"] if reason not in failed]
     except ValueError as error:
         claims = [str(error)]
     if not failures and not claims:

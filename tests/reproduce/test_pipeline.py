@@ -104,6 +104,14 @@ def test_failing_notebook_does_not_stop_the_other_and_is_told_once(mini_project)
     assert results["claims"][0]["verdict"] == "not run" and "alpha failed" in results["claims"][0]["reason"]
 
 
+def test_notebook_that_does_not_parse_is_told_and_does_not_stop_the_other(mini_project):
+    write_notebook(mini_project / "notebooks/alpha.ipynb", code_cell("import edgedl_lib.("))
+    status, text, _ = run()
+    assert status == 1 and set(executed(mini_project)) == {"beta"}
+    assert "alpha.seed-0: alpha.ipynb does not parse" in text and "claim " not in text
+    assert run()[0] == 1
+
+
 def test_claims_that_leave_their_band_or_are_never_recorded_fail_the_run(mini_project):
     ledger = mini_project / "data/claims/alpha.csv"
     write_ledger(ledger, ledger_row("alpha.two", low="2.5", high="3"), ledger_row("alpha.three"))

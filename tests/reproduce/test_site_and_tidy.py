@@ -1,4 +1,4 @@
-"""Building the book never takes the old one away; tidied notebooks keep only what tests compare; the preview needs a book."""
+"""Building never takes the old book away; tidied notebooks keep only what tests compare; a preview needs a book."""
 
 import json
 import subprocess
