@@ -10,6 +10,8 @@ from edgedl_lib.offloading.platform.measured.training_step import (
     convolutional_network,
     dense_network,
     measure_steps,
+    size_cases,
+    smallest_growth,
     stored_activation_bytes,
     tracked_activation_bytes,
     training_memory,
@@ -81,3 +83,14 @@ def test_a_step_takes_longer_than_an_inference():
 
 def test_step_over_inference_is_a_ratio_in_turn():
     assert StepTiming("n", 1, Timing((3.0, 30.0)), Timing((1.0, 10.0))).step_over_inference == 3.0
+
+
+def test_sizes_differ_one_at_a_time():
+    cases = size_cases((8, 16), (1,), (4,))
+    assert list(cases) == ["width 8", "width 16", "depth 1", "filters 4"]
+    assert all(network(batch).shape == (len(batch), 10) for network, batch in cases.values())
+
+
+def test_smallest_growth_finds_the_weakest_step():
+    steps = [StepTiming("n", 1, Timing((seconds,)), Timing((1.0,))) for seconds in (1.0, 3.0, 4.5)]
+    assert smallest_growth(steps) == 1.5

@@ -50,6 +50,7 @@ def plot_serving(axes: Axes, studies: Sequence[ServingStudy]) -> None:
         axes.semilogy(rates, [np.percentile(values, 90) for values in latency], "--", color=color, linewidth=1.2)
         label = "GPU" if name == "gpu_latency" else "FPGA"
         axes.annotate(label, (rates[-1], latency[-1].mean()), (0, -16), color=color, ha="right", **_OFFSET)
+    axes.margins(y=0.15)
     axes.set(xlabel="arrivals (thousand requests/s)", ylabel="latency (ms)")
 
 
@@ -104,7 +105,7 @@ def plot_score(axes: Axes, profile: AcceleratedProfile) -> None:
         axes.axhline(value, color="black", linewidth=1, linestyle="--")
         axes.annotate(f"{text}:\n{value:.2g}×", (len(tests) + 0.7, value), (0, 4), weight="bold", **_OFFSET)
     axes.set_xticks(tests)
-    axes.set(xlabel="test of AI Benchmark", ylabel="speed-up over the next phone", xlim=(0.3, len(tests) + 3.2))
+    axes.set(xlabel="test of AI Benchmark", ylabel="speed-up over the next phone", xlim=(0.3, len(tests) + 4.2))
 
 
 _OFFSET = {"textcoords": "offset points", "fontsize": 9}

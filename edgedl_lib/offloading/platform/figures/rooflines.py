@@ -23,11 +23,11 @@ KIND_MARKERS = {
 }
 POINT_LABELS = {
     "dense, batch 1": ("dense, batch 1", (8, -13)),
-    "dense, batch 256": ("batch 256", (4, 9)),
+    "dense, batch 256": ("dense, batch 256", (-2, -17)),
     "depth-wise 64>64 at 112": ("depth-wise", (9, -4)),
     "ReLU": ("ReLU", (9, -5)),
-    "conv 3x3 64>64 at 56": ("3×3 conv", (8, -14)),
-    "conv 1x1 64>128 at 56": ("1×1 conv", (-16, -16)),
+    "conv 3x3 64>64 at 56": ("3×3 conv", (-8, 11)),
+    "conv 1x1 64>128 at 56": ("1×1 conv", (-30, 11)),
 }
 
 
@@ -106,6 +106,7 @@ def plot_tpu(axes: Axes) -> None:
             (7, -11),
             textcoords="offset points",
             fontsize=8.5,
+            bbox=_BOX,
         )
     axes.axvline(tpu.die_ridge("tpu"), color=COLORS["neutral"], linewidth=1, linestyle=":")
     axes.annotate("ridge ", (tpu.die_ridge("tpu"), 1.3e12), ha="right", color=COLORS["neutral"], fontsize=9)
@@ -113,7 +114,7 @@ def plot_tpu(axes: Axes) -> None:
     axes.set_ylim(1e12, 2e14)
 
 
-def _label_roofs(axes: Axes, labels: list[tuple[str, float, str]], gap: float = 1.32) -> None:
+def _label_roofs(axes: Axes, labels: list[tuple[str, float, str]], gap: float = 1.45) -> None:
     """Write names at the right ends of the roofs, moved up where two would overlap."""
     lowest = 0.0
     for text, peak, color in sorted(labels, key=lambda label: label[1]):

@@ -7,8 +7,9 @@ activations those are is counted here twice: from the layers, and from the tenso
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -155,6 +156,29 @@ def measure_steps(
         name: StepTiming(name, _parameters(network), timings[f"train {name}"], timings[f"infer {name}"])
         for name, (network, _) in networks.items()
     }
+
+
+def size_cases(
+    widths: tuple[int, ...], depths: tuple[int, ...], filters: tuple[int, ...], *, seed: int = 0
+) -> dict[str, tuple[nn.Module, torch.Tensor]]:
+    """Networks that differ in one size each, with a batch, named "width 128", "depth 2", "filters 16".
+
+    Dense networks of two layers by width and of 256 neurons by depth, batch 64; convolutional by filters, batch 16.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(64, 256, generator=generator)
+    images = torch.randn(16, 3, 32, 32, generator=generator)
+    return (
+        {f"width {width}": (dense_network(width, 2), vectors) for width in widths}
+        | {f"depth {depth}": (dense_network(256, depth), vectors) for depth in depths}
+        | {f"filters {width}": (convolutional_network(width, 2), images) for width in filters}
+    )
+
+
+def smallest_growth(steps: Sequence[StepTiming]) -> float:
+    """Smallest ratio of the training times of consecutive networks."""
+    seconds = [step.training.median for step in steps]
+    return min(after / before for before, after in pairwise(seconds))
 
 
 def training_step(network: nn.Module, inputs: torch.Tensor, *, seed: int = 0) -> Callable[[], None]:
