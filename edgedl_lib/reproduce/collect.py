@@ -26,13 +26,14 @@ class CollectError(ValueError):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One recorded value: by which notebook, in which cell, under which seed."""
+    """One recorded value, by which notebook, cell and seed; ``None`` with a reason where it could not be measured."""
 
     notebook: str
     seed: int
     cell: str
-    value: float
+    value: float | None
     interval: tuple[float, float] | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def read_measurements(path: Path, notebook: str, seed: int) -> dict[str, Measure
             if data["id"] in found:
                 raise CollectError(f"{notebook}: {data['id']} is recorded twice; record each claim in one cell only")
             interval = tuple(data["interval"]) if data.get("interval") else None
-            found[data["id"]] = Measurement(notebook, seed, cell.get("id", ""), data["value"], interval)
+            found[data["id"]] = Measurement(
+                notebook, seed, cell.get("id", ""), data["value"], interval, data.get("reason", "")
+            )
     return found
 
 
@@ -119,6 +122,9 @@ def judge(claim: Claim, measurements: list[Measurement], problem: str = "") -> R
     if not measurements:
         reason = problem or f"{claim.notebook} never records it"
         return replace(blank, reason=reason, failure=reason)
+    without = [m for m in measurements if m.value is None]
+    if without:
+        return replace(blank, cell=without[0].cell, reason=without[0].reason)
     value, interval = mean_and_interval([m.value for m in measurements])
     if len(measurements) == 1:
         interval = measurements[0].interval

@@ -42,6 +42,21 @@ class Record:
         )
 
 
+@dataclass(frozen=True)
+class NotRun:
+    """A claim that cannot be measured on this machine, and why; shows itself as a card too."""
+
+    claim: Claim
+    reason: str
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        data = {"id": self.claim.id, "value": None, "interval": None, "reason": self.reason}
+        return {MIME: data, "text/html": _card(self.claim, "not run", "–", self.reason), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"{self.claim.id}: not run, {self.reason}"
+
+
 _recorded: dict[str, object] = {}
 
 
@@ -71,6 +86,23 @@ def claim(identifier: str, value: float, interval: tuple[float, float] | None = 
     record = Record(entry, _checked_value(entry, value), _checked_interval(entry, value, interval))
     _refuse_second_recording(identifier)
     return record
+
+
+def not_run(identifier: str, reason: str) -> NotRun:
+    """Say that a claim with a band cannot be measured on this machine, for instance for want of an instruction.
+
+    Raises
+    ------
+    UnknownClaim
+        If no ledger holds the id.
+    RecordError
+        If there is no reason, or the claim has been recorded already.
+    """
+    entry = find_claim(identifier)
+    if not str(reason).strip():
+        raise RecordError(f"{identifier}: the reason is empty; say why it is not measured here")
+    _refuse_second_recording(identifier)
+    return NotRun(entry, str(reason))
 
 
 def _checked_value(entry: Claim, value: object) -> float:
@@ -124,7 +156,7 @@ def format_number(value: float) -> str:
     return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
-SYMBOLS = {"ratio": "×", "x": "×", "percent": " %", "1": "", "": ""}
+SYMBOLS = {"ratio": "×", "x": "×", "percent": " %", "share": "", "1": "", "": ""}
 """Units that print as a sign; any other unit follows its number after a space."""
 
 
@@ -178,20 +210,24 @@ def anchor(identifier: str) -> str:
 
 def card(record: Record) -> str:
     """Return the card as HTML: readable without the book's style sheet, coloured by it in both themes."""
-    entry, verdict = record.claim, record.verdict
+    reason = record.claim.differs_because if record.verdict == "differs" else ""
+    return _card(record.claim, record.verdict, measured_text(record), reason)
+
+
+def _card(entry: Claim, verdict: str, measured: str, reason: str) -> str:
     recalled = " (recalled, unverified)" if entry.evidence == "memory" else ""
     facts = [
         ("reported", reported_text(entry) + recalled),
-        ("measured", measured_text(record)),
+        ("measured", measured),
         ("band", band_text(entry)),
         ("source", f"{entry.survey_ref} {entry.source}".strip()),
     ]
-    reason = f'<p class="edgedl-reason">{html.escape(entry.differs_because)}</p>' if verdict == "differs" else ""
     cells = "".join(f"<div><dt>{name}</dt><dd>{html.escape(text)}</dd></div>" for name, text in facts)
+    told = f'<p class="edgedl-reason">{html.escape(reason)}</p>' if reason else ""
     style = "border:1px solid currentColor;border-radius:.5em;padding:.5em .8em;margin:.4em 0"
     return (
         f'<div class="edgedl-claim edgedl-verdict-{verdict.replace(" ", "")}" id="{anchor(entry.id)}" style="{style}">'
         f'<p class="edgedl-claim-head"><strong>{html.escape(entry.system)}</strong>: {html.escape(entry.metric)} '
         f'<span class="edgedl-verdict">{verdict}</span></p>'
-        f'<dl class="edgedl-claim-facts">{cells}</dl>{reason}<code>{html.escape(entry.id)}</code></div>'
+        f'<dl class="edgedl-claim-facts">{cells}</dl>{told}<code>{html.escape(entry.id)}</code></div>'
     )

@@ -39,7 +39,7 @@ class ResultRole(SphinxRole):
     def result(self, claim) -> dict:
         """The result of one claim."""
         results = self.env.app.edgedl_results
-        if claim.id not in results or results[claim.id]["value"] is None:
+        if claim.id not in results or results[claim.id]["cell"] is None:
             raise LookupError(f"the results hold no measurement of {claim.id}; record it in its notebook")
         return results[claim.id]
 
@@ -49,6 +49,8 @@ class MeasuredRole(ResultRole):
 
     def text_of(self, claim) -> str:
         result = self.result(claim)
+        if result["value"] is None:
+            return "not measured here"
         interval = tuple(result["interval"]) if result["interval"] else None
         return measured_text(Record(claim, result["value"], interval))
 

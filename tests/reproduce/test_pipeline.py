@@ -124,6 +124,14 @@ def test_claims_that_leave_their_band_or_are_never_recorded_fail_the_run(mini_pr
     assert run()[0] == 0
 
 
+def test_claim_that_this_machine_cannot_measure_is_not_run_and_fails_nothing(mini_project):
+    cells = "from edgedl_lib.reproduce import not_run", "not_run('alpha.two', 'no such instruction')"
+    write_notebook(mini_project / "notebooks/alpha.ipynb", *map(code_cell, cells))
+    status, text, results = run()
+    assert status == 0, text
+    assert (results["claims"][0]["verdict"], results["claims"][0]["reason"]) == ("not run", "no such instruction")
+
+
 def test_claim_recorded_by_a_notebook_that_does_not_own_it_is_refused(mini_project):
     cells = code_cell("from edgedl_lib.reproduce import claim"), code_cell("claim('alpha.two', 2.0)")
     write_notebook(mini_project / "notebooks/beta.ipynb", *cells)

@@ -7,7 +7,7 @@ import pytest
 
 from edgedl_lib.reproduce import record
 from edgedl_lib.reproduce.ledger import UnknownClaim
-from edgedl_lib.reproduce.record import MIME, RecordError, anchor, claim
+from edgedl_lib.reproduce.record import MIME, RecordError, anchor, claim, not_run
 from tests.reproduce.mini import ledger_row, write_ledger
 
 
@@ -82,3 +82,13 @@ def test_refused_value_does_not_count_as_recorded():
     with pytest.raises(RecordError):
         claim("alpha.two", math.nan)
     assert claim("alpha.two", 2.0).verdict == "reproduced"
+
+
+def test_what_this_machine_cannot_measure_is_recorded_with_its_reason():
+    bundle = not_run("alpha.two", "no 8-bit dot product")._repr_mimebundle_()
+    assert bundle[MIME] == {"id": "alpha.two", "value": None, "interval": None, "reason": "no 8-bit dot product"}
+    assert "edgedl-verdict-notrun" in bundle["text/html"] and "no 8-bit dot product" in bundle["text/html"]
+    with pytest.raises(RecordError, match="recorded already"):
+        claim("alpha.two", 2.0)
+    with pytest.raises(RecordError, match="reason is empty"):
+        not_run("alpha.off", " ")
