@@ -154,7 +154,8 @@ def _show_progress(run: Run, screen: TextIO) -> None:
     total = len(list((project_root() / "notebooks").glob("*.ipynb"))) * len(run.seeds)
     done = len(list((run.folder / "notebooks").glob("*.ipynb")))
     current = [text for path in sorted((run.folder / "progress").glob("*.json")) if (text := _current(path))]
-    line = f"notebooks {min(done, total)}/{total}  {'; '.join(current) or 'collecting and building'}"
+    otherwise = "starting" if done < total else "collecting and building"
+    line = f"notebooks {min(done, total)}/{total}  {'; '.join(current) or otherwise}"
     width = shutil.get_terminal_size().columns - 1
     screen.write(f"\r\033[K{line[:width]}")
     screen.flush()
