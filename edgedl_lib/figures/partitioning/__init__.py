@@ -1,0 +1,1 @@
+"""Figures of the partitioning chapter: each function draws one result into the axes that it is given."""
