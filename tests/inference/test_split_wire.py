@@ -18,9 +18,11 @@ FRAME = wire.encode(Message(Kind.RUN, 3, np.arange(6, dtype=np.float32).reshape(
 
 
 def packed(magic=wire.MAGIC, version=1, kind=0, code=1, ndim=1, number=0.0, length=4, shape=(1,), payload=b"\0" * 4):
-    return struct.pack("<4sBBBBdQ", magic, version, kind, code, ndim, number, length) + struct.pack(
-        f"<{len(shape)}I", *shape
-    ) + payload
+    return (
+        struct.pack("<4sBBBBdQ", magic, version, kind, code, ndim, number, length)
+        + struct.pack(f"<{len(shape)}I", *shape)
+        + payload
+    )
 
 
 @given(
