@@ -32,14 +32,14 @@ def plot_stacked_cuts(axes: Axes, costs: ChainCosts, rate: float) -> None:
         axes.bar(cuts, part, bottom=bottom, color=COLORS[level], width=0.8)
         bottom = bottom + part
     best = int(np.argmin(total))
-    axes.plot(best, total[best] + 14, "v", color=COLORS["accent"], ms=9)
     axes.annotate(
         f"{costs.cut_names[best]}: {total[best]:.1f} ms",
-        (best, total[best] + 30),
+        (best, total[best]),
+        (best, 0.42 * total.max()),
         ha="center",
         color=COLORS["accent"],
         weight="bold",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        arrowprops={"arrowstyle": "-|>", "color": COLORS["accent"], "lw": 1.6},
     )
     axes.set_xticks(cuts, cut_labels(costs.cut_names), rotation=90, fontsize=8.5)
     axes.set(ylabel="latency (ms)", ylim=(0, 1.12 * total.max()), xlim=(-0.7, cuts[-1] + 0.7))
@@ -86,7 +86,7 @@ def plot_outside_sweep(axes: Axes, names: Sequence[str], predicted: np.ndarray, 
     """Predicted latency of every cut, and what an independent phone measured at some."""
     position = {name: number for number, name in enumerate(names)}
     axes.plot(1e3 * predicted, color=COLORS["cloud"], marker=".", ms=5)
-    axes.annotate("our prediction", (4.4, 1e3 * predicted[4] + 6), color=COLORS["cloud"], weight="bold", ha="left")
+    axes.annotate("our prediction", (9, 1e3 * predicted[9] + 14), color=COLORS["cloud"], weight="bold", ha="left")
     for name, seconds in sweep.measured:
         given = name in (names[0], names[-1])
         axes.plot(
@@ -98,7 +98,7 @@ def plot_outside_sweep(axes: Axes, names: Sequence[str], predicted: np.ndarray, 
             color=COLORS["end"],
             mew=2,
         )
-        above = name in (names[0], "fc6")
+        above = name == "fc6"
         axes.annotate(
             f"{1e3 * seconds:.0f}",
             (position[name], 1e3 * seconds),
@@ -153,6 +153,7 @@ def plot_cases(axes: Axes, cases: Sequence[Case]) -> None:
     axes.axvline(1, color=COLORS["neutral"], lw=1)
     axes.set_yticks(range(len(codes)), codes)
     axes.set(xscale="log", xlabel="cloud-only latency over latency of the chosen cut")
+    axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
     axes.grid(axis="y", visible=False)
 
 
@@ -208,11 +209,10 @@ def plot_dynamics(axes: Sequence[Axes], trace, runs: dict[str, PhoneRun], load) 
     cut.set(ylabel="layers on\nthe phone", ylim=(-1, 25), yticks=(0, 15, 23))
     for name, run in runs.items():
         latency.semilogy(run.start, 1e3 * run.latency, color=COLORS[colours[name]], lw=1.1)
-        latency.annotate(
+        latency.text(
+            1.01 * trace.time[-1],
+            1e3 * np.percentile(run.latency, 80),
             name,
-            (run.start[-1], 1e3 * np.median(run.latency[-40:])),
-            (6, 0),
-            textcoords="offset points",
             color=COLORS[colours[name]],
             weight="bold",
             va="center",
@@ -220,7 +220,7 @@ def plot_dynamics(axes: Sequence[Axes], trace, runs: dict[str, PhoneRun], load) 
         )
     latency.set(xlabel="time (s)", ylabel="latency (ms)")
     for each in axes:
-        each.set_xlim(trace.time[0], 1.19 * trace.time[-1])
+        each.set_xlim(trace.time[0], 1.22 * trace.time[-1])
 
 
 def plot_server(axes: Axes, rates: np.ndarray, latencies: dict[str, np.ndarray], capacity: dict[str, float]) -> None:

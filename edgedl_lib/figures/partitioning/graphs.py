@@ -13,6 +13,9 @@ from edgedl_lib.inference.split.sweep import SplitSweep
 from edgedl_lib.inference.studies.dads_study import Comparison
 from edgedl_lib.reproduce.style import COLORS
 
+PLAN_KEY = (
+    "orange: on the device, blue: in the cloud; seconds here | there; bold: sent; dashed: a download that nobody pays"
+)
 LINK_NAMES = {"dads-cat1": "CAT1", "dads-3g": "3G", "dads-4g": "4G", "dads-wifi": "Wi-Fi"}
 
 
@@ -93,7 +96,12 @@ def plot_quantised_split(left: Axes, right: Axes, study: QuantisedSplitStudy) ->
             weight="bold",
             ha="right",
         )
-    left.set(xlabel="layers in the 8- or 2-bit prefix", ylabel="test accuracy (%)", title="Eight bits cost nothing")
+    left.set(
+        xlabel="layers in the 8- or 2-bit prefix",
+        ylabel="test accuracy (%)",
+        title="Eight bits cost nothing, two ruin it",
+    )
+    left.set_xticks(cuts[::3])
     rates = study.rates / 1e6
     curves = (
         ("cloud alone, raw image", study.float_latency[:, 0], "cloud", "-"),
@@ -104,7 +112,7 @@ def plot_quantised_split(left: Axes, right: Axes, study: QuantisedSplitStudy) ->
     for name, latency, level, style in curves:
         right.loglog(rates, 1e3 * latency, style, marker="o", ms=4, color=COLORS[level], label=name)
     right.legend(fontsize=8.5)
-    right.set(xlabel="link (Mbit/s)", ylabel="latency (ms)", title="and buy latency everywhere")
+    right.set(xlabel="link (Mbit/s)", ylabel="latency (ms)", title="Small tensors win on slow links")
 
 
 def plot_split_run(axes: Axes, sweep: SplitSweep) -> None:

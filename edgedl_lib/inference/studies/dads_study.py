@@ -28,6 +28,7 @@ FRAME_SIDE = 288  # pixels of tiny YOLOv2
 YOLO_CLOUD_SECONDS = 0.59
 YOLO_CLOUD_RATE = 18e6  # bit/s
 FLOAT32_BYTES = 4
+WIDEST, FIRST_STEP = 8.0, 2.0  # exponents of DSH's grid: on CAT1 the link is a hundred times slower than the board
 NETWORKS: dict[str, Callable[[], LayerGraph]] = {
     "NiN": nin,
     "tiny YOLOv2": lambda: tiny_yolov2(FRAME_SIDE),
@@ -106,7 +107,7 @@ def compare(network: str, link_name: str, costs: DagCosts | None = None) -> Comp
         network,
         link_name,
         light=min_cut_partition(costs, rate),
-        heavy=heavy_load_partition(costs, rate),
+        heavy=heavy_load_partition(costs, rate, widest=WIDEST, first_step=FIRST_STEP),
         edge_only=evaluate_plan(costs, costs.names, rate),
         cloud_only=evaluate_plan(costs, (), rate),
         neurosurgeon=topological_neurosurgeon(costs, rate),
