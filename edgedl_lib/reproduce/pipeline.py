@@ -186,9 +186,16 @@ def _explain(run: Run, begun: float, screen: TextIO) -> None:
     except ValueError as error:
         claims = [str(error)]
     if not failures and not claims:
-        log = (run.folder / "snakemake.log").read_text(encoding="utf-8").strip().splitlines()
-        claims = ["the pipeline stopped:", *log[-40:]]
+        claims = _last_words((run.folder / "snakemake.log").read_text(encoding="utf-8"))
     print("\n".join([*failures, *claims]), file=screen)
+
+
+def _last_words(log: str) -> list[str]:
+    """What a job said of its failure; failing that, the end of Snakemake's log."""
+    _, found, words = log.partition("\nedgedl: ")
+    if found:
+        return [words.partition("\nRuleException")[0].strip()]
+    return ["the pipeline stopped:", *log.strip().splitlines()[-40:]]
 
 
 def _summary(run: Run, seconds: float, status: int, screen: TextIO) -> None:
