@@ -7,22 +7,13 @@ hint: as the returned object when all is right, as the message of an AssertionEr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from edgedl_lib.exercises.answers import Passed, ask, explain, require
+
 PRUNING_CASES = ((32, 25, 0.2, 8), (16, 10, 0.1, 16), (8, 8, 1.0, 2), (12, 5, 0.4, 1))  # rows, columns, density, N
-
-
-@dataclass(frozen=True)
-class Passed:
-    """A right answer; shows one sentence about what it means."""
-
-    message: str
-
-    def __repr__(self) -> str:
-        return f"Right. {self.message}"
 
 
 def check_roofline(attainable: Callable[[float, float, Any], Any]) -> Passed:
@@ -39,12 +30,12 @@ def check_roofline(attainable: Callable[[float, float, Any], Any]) -> Passed:
     ridge = peak / bandwidth
     _explain_roofline(attainable, peak, bandwidth)
     at_ridge = _number(attainable, peak, bandwidth, ridge)
-    _require(_close(at_ridge, peak), "At the ridge both limits are equal to the peak.")
-    _require(_number(attainable, peak, bandwidth, 0.0) == 0, "A kernel of intensity 0 computes nothing: its rate is 0.")
+    require(_close(at_ridge, peak), "At the ridge both limits are equal to the peak.")
+    require(_number(attainable, peak, bandwidth, 0.0) == 0, "A kernel of intensity 0 computes nothing: its rate is 0.")
     intensities = np.array([0.5, ridge, 2000.0])
-    answer = np.asarray(_call(attainable, peak, bandwidth, intensities), dtype=float)
+    answer = np.asarray(ask(attainable, peak, bandwidth, intensities), dtype=float)
     right = answer.shape == (3,) and np.allclose(answer, np.minimum(peak, bandwidth * intensities))
-    _require(right, "One number works, an array of intensities does not: use numpy.minimum instead of min.")
+    require(right, "One number works, an array of intensities does not: use numpy.minimum instead of min.")
     return Passed("Below the ridge the memory sets the pace, above it the arithmetic.")
 
 
@@ -64,7 +55,7 @@ def _explain_roofline(attainable: Callable, peak: float, bandwidth: float) -> No
         (not _close(low, bandwidth), f"At 1 FLOP/byte I expect {bandwidth:.3g} FLOP/s, you answer {low:.3g}."),
         (not _close(high, peak), f"Far right of the ridge I expect {peak:.3g} FLOP/s, you answer {high:.3g}."),
     ]
-    _explain(mistakes)
+    explain(mistakes)
 
 
 def check_largest_batch(largest_batch: Callable[[float, float, float], int]) -> Passed:
@@ -86,7 +77,7 @@ def check_largest_batch(largest_batch: Callable[[float, float, float], int]) -> 
     for (deadline, item, weights), answer in zip(cases, answers, strict=True):
         right = 0 if weights > deadline else int(deadline // item)
         called = f"largest_batch({deadline}, {item}, {weights})"
-        _require(answer == right, f"{called} should be {right}, you answer {answer:g}.")
+        require(answer == right, f"{called} should be {right}, you answer {answer:g}.")
     return Passed("While the weights are being read, a larger batch costs nothing; then the deadline rations it.")
 
 
@@ -98,7 +89,7 @@ def _explain_batches(answers: Sequence[float]) -> None:
         (answers[3] > 0, "If reading the weights alone is late, no batch is in time: answer 0."),
         (answers[4] > 0, "If a single item is late, no batch is in time: answer 0, not 1."),
     ]
-    _explain(mistakes)
+    explain(mistakes)
 
 
 def check_balanced_pruning(prune: Callable[[np.ndarray, float, int], np.ndarray]) -> Passed:
@@ -122,14 +113,14 @@ def check_balanced_pruning(prune: Callable[[np.ndarray, float, int], np.ndarray]
 
 def _check_mask(prune: Callable, weights: np.ndarray, density: float, elements: int) -> None:
     before = weights.copy()
-    mask = np.asarray(_call(prune, weights, density, elements))
-    _require(np.array_equal(weights, before), "Your function changes the weights it was given: work on a copy.")
-    _require(mask.shape == weights.shape, f"The mask has shape {mask.shape}, the weights have {weights.shape}.")
+    mask = np.asarray(ask(prune, weights, density, elements))
+    require(np.array_equal(weights, before), "Your function changes the weights it was given: work on a copy.")
+    require(mask.shape == weights.shape, f"The mask has shape {mask.shape}, the weights have {weights.shape}.")
     kept, right = mask != 0, _balanced_mask(weights, density, elements)
     if np.array_equal(kept, right):
         return
     count = f"At density {density} you keep {kept.sum()} of {weights.size} weights, not {right.sum()}."
-    _require(kept.sum() == right.sum(), count)
+    require(kept.sum() == right.sum(), count)
     _explain_mask(kept, weights, density, elements)
 
 
@@ -159,7 +150,7 @@ def _explain_mask(kept: np.ndarray, weights: np.ndarray, density: float, element
         ),
         (True, "The loads are equal, but other weights than each element's largest magnitudes are kept."),
     ]
-    _explain(mistakes)
+    explain(mistakes)
 
 
 def _balanced_mask(weights: np.ndarray, density: float, elements: int, signed: bool = False) -> np.ndarray:
@@ -177,30 +168,12 @@ def _largest(values: np.ndarray, density: float) -> np.ndarray:
 
 
 def _number(function: Callable, *arguments: float) -> float:
-    answer = _call(function, *arguments)
+    answer = ask(function, *arguments)
     try:
         return float(answer)
     except (TypeError, ValueError):
         raise AssertionError(f"Your function answers {answer!r} for {arguments}; a number is expected.") from None
 
 
-def _call(function: Callable, *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except Exception as error:
-        shown = ", ".join(f"array{x.shape}" if isinstance(x, np.ndarray) else f"{x:g}" for x in arguments)
-        raise AssertionError(f"Your function raised {type(error).__name__}: {error} for ({shown}).") from error
-
-
 def _close(left: float, right: float) -> bool:
     return bool(np.isclose(left, right, rtol=1e-9, atol=0.0))
-
-
-def _explain(mistakes: Sequence[tuple[bool, str]]) -> None:
-    for made, hint in mistakes:
-        _require(not made, hint)
-
-
-def _require(condition: bool, hint: str) -> None:
-    if not condition:
-        raise AssertionError(hint)

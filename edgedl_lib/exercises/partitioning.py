@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgedl_lib.exercises.answers import Passed, ask, explain, require
 from edgedl_lib.inference.partition.chain import ChainCosts, scan_cuts
 from edgedl_lib.inference.partition.dag_plan import DagCosts
 from edgedl_lib.inference.partition.exhaustive import exhaustive_partition
@@ -19,16 +20,6 @@ from edgedl_lib.inference.partition.random_costs import random_chain_costs, rand
 
 RANDOM_INSTANCES = 30
 TINY = 1e-9
-
-
-@dataclass(frozen=True)
-class Passed:
-    """A right answer; shows one sentence about what it means."""
-
-    message: str
-
-    def __repr__(self) -> str:
-        return f"Right. {self.message}"
 
 
 def check_best_cut(best_cut: Callable[..., int]) -> Passed:
@@ -46,11 +37,11 @@ def check_best_cut(best_cut: Callable[..., int]) -> Passed:
     Right. 34 chains, from one layer to twelve, are cut where they should be.
     """
 
-    def ask(costs, rate):
+    def cut_of(costs, rate):
         arguments = _copies(costs.device_latency, costs.server_latency, costs.transfer_bytes[:-1])
-        return _whole(_call(best_cut, *arguments, rate), len(costs.names))
+        return _whole(ask(best_cut, *arguments, rate), len(costs.names))
 
-    _compare(ask, "latency", "s", _wrong_latencies)
+    _compare(cut_of, "latency", "s", _wrong_latencies)
     return Passed(f"{len(_chains())} chains, from one layer to twelve, are cut where they should be.")
 
 
@@ -69,12 +60,12 @@ def check_energy_cut(energy_cut: Callable[..., int]) -> Passed:
     Right. The phone pays for computing and for sending; what the server does is free to it.
     """
 
-    def ask(costs, rate):
+    def cut_of(costs, rate):
         arguments = _copies(costs.device_latency, costs.transfer_bytes[:-1])
         given = (*arguments, rate, costs.device_power, costs.radio_power)
-        return _whole(_call(energy_cut, *given), len(costs.names))
+        return _whole(ask(energy_cut, *given), len(costs.names))
 
-    _compare(ask, "energy", "J", _wrong_energies)
+    _compare(cut_of, "energy", "J", _wrong_energies)
     return Passed("The phone pays for computing and for sending; what the server does is free to it.")
 
 
@@ -120,10 +111,10 @@ def _solved(build: Callable, costs: DagCosts, rate: float) -> _Cut:
 
     figures = (costs.device_latency, costs.server_latency, 8 * costs.output_bytes / rate)
     by_name = [dict(zip(costs.names, map(float, values), strict=True)) for values in figures]
-    graph = _call(build, list(costs.names), list(costs.edges), *by_name)
-    _require(isinstance(graph, networkx.DiGraph), f"Return a networkx.DiGraph, not a {type(graph).__name__}.")
+    graph = ask(build, list(costs.names), list(costs.edges), *by_name)
+    require(isinstance(graph, networkx.DiGraph), f"Return a networkx.DiGraph, not a {type(graph).__name__}.")
     missing = [node for node in ("device", "server", *costs.names) if node not in graph]
-    _require(not missing, f"Your graph lacks the node {missing[:1]}: source, sink and every layer are needed.")
+    require(not missing, f"Your graph lacks the node {missing[:1]}: source, sink and every layer are needed.")
     try:
         value, (on_device, _) = networkx.minimum_cut(graph, "device", "server")
     except networkx.NetworkXUnbounded:
@@ -135,9 +126,9 @@ def _solved(build: Callable, costs: DagCosts, rate: float) -> _Cut:
 
 
 def _explain_plan(on_device: frozenset, costs: DagCosts) -> None:
-    _require("input" in on_device, "The input is where the camera is: pin it to the device with an infinite arc.")
+    require("input" in on_device, "The input is where the camera is: pin it to the device with an infinite arc.")
     for before, after in costs.edges:
-        _require(
+        require(
             after not in on_device or before in on_device,
             f"One of your plans runs {before} on the server and {after} after it on the device, a download that nobody "
             "pays for: add infinite arcs from each layer back to those it reads.",
@@ -166,19 +157,19 @@ def _explain_values(answers: Sequence[tuple[_Cut, DagCosts, float]]) -> None:
         ),
         (True, f"One of your cuts costs {answers[worst][0].value:.4g} s, the best plan {best[worst]:.4g} s."),
     ]
-    _explain(mistakes)
+    explain(mistakes)
 
 
-def _compare(ask: Callable[[ChainCosts, float], int], objective: str, unit: str, wrong: Callable) -> None:
+def _compare(cut_of: Callable[[ChainCosts, float], int], objective: str, unit: str, wrong: Callable) -> None:
     """Ask for the cut of every chain; if some are worse than the best, find the mistake that explains all answers."""
-    answers = [(ask(costs, rate), costs, rate) for costs, rate in _chains()]
+    answers = [(cut_of(costs, rate), costs, rate) for costs, rate in _chains()]
     tables = [scan_cuts(costs, rate, objective=objective).table[0] for _, costs, rate in answers]
     failed = [i for i, (cut, _, _) in enumerate(answers) if tables[i][cut] > tables[i].min() * (1 + TINY)]
     if not failed:
         return
     believed = [wrong(costs, rate) for _, costs, rate in answers]
     for hint in believed[0]:
-        _require(any(np.argmin(b[hint]) != cut for (cut, _, _), b in zip(answers, believed, strict=True)), hint)
+        require(any(np.argmin(b[hint]) != cut for (cut, _, _), b in zip(answers, believed, strict=True)), hint)
     cut, costs, rate = answers[failed[0]]
     table = tables[failed[0]]
     best = int(np.argmin(table))
@@ -246,23 +237,6 @@ def _whole(answer: Any, layers: int) -> int:
         number = float(answer)
     except (TypeError, ValueError):
         raise AssertionError(f"Your function answers {answer!r}; a cut is a whole number from 0 to {layers}.") from None
-    _require(np.isfinite(number) and number == int(number), f"{answer!r} is not a whole number of layers.")
-    _require(0 <= number <= layers, f"There is no cut {answer} in a network of {layers} layers: 0 to {layers}.")
+    require(np.isfinite(number) and number == int(number), f"{answer!r} is not a whole number of layers.")
+    require(0 <= number <= layers, f"There is no cut {answer} in a network of {layers} layers: 0 to {layers}.")
     return int(number)
-
-
-def _call(function: Callable, *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except Exception as error:
-        raise AssertionError(f"Your function raised {type(error).__name__}: {error}.") from error
-
-
-def _explain(mistakes: Sequence[tuple[bool, str]]) -> None:
-    for made, hint in mistakes:
-        _require(not made, hint)
-
-
-def _require(condition: bool, hint: str) -> None:
-    if not condition:
-        raise AssertionError(hint)

@@ -174,16 +174,11 @@ def collect(profile: str, seeds: list[int], *, root: Path | None = None, started
         What was written, plus ``"failures"``: a list of (claim id, reason).
     """
     root = root or project_root()
-    folder = root / "build" / profile
-    claims, begun = load_claims(root / "data" / "claims"), started or time.time()
+    folder, begun = root / "build" / profile, started or time.time()
+    claims = load_claims(root / "data" / "claims")
     names = sorted(path.stem for path in (root / "notebooks").glob("*.ipynb"))
-    runs, recorded = [], {}
-    for name in names:
-        for seed in seeds:
-            path = folder / "notebooks" / f"{name}.seed-{seed}.ipynb"
-            runs.append(_notebook_run(path, folder / "failed" / path.name, name, seed, begun))
-            for identifier, measurement in (read_measurements(path, name, seed) if path.is_file() else {}).items():
-                recorded.setdefault(identifier, []).append(measurement)
+    runs = [_notebook_run(folder, name, seed, begun) for name in names for seed in seeds]
+    recorded = _all_measurements(folder, names, seeds)
     _check_owners(recorded, claims)
     failed = {run["name"] for run in runs if run["status"] == "failed"}
     results = [
@@ -191,20 +186,30 @@ def collect(profile: str, seeds: list[int], *, root: Path | None = None, started
         for claim in claims.values()
         if claim.notebook in names
     ]
-    content = {
-        "schema": SCHEMA,
-        "profile": profile,
-        "started": begun,
-        "finished": time.time(),
-        "notebooks": runs,
-        "claims": [{key: value for key, value in asdict(result).items() if key != "failure"} for result in results],
-    }
+    content = {"schema": SCHEMA, "profile": profile, "started": begun, "finished": time.time(), "notebooks": runs}
+    content["claims"] = [{k: v for k, v in asdict(result).items() if k != "failure"} for result in results]
     _write(folder / "results.json", json.dumps(content, indent=1, ensure_ascii=False))
     _write(folder / "claims.xml", junit(results))
     return {**content, "failures": [(result.id, result.failure) for result in results if result.failure]}
 
 
-def _notebook_run(path: Path, partial: Path, name: str, seed: int, started: float) -> dict:
+def _executed(folder: Path, name: str, seed: int) -> Path:
+    return folder / "notebooks" / f"{name}.seed-{seed}.ipynb"
+
+
+def _all_measurements(folder: Path, names: list[str], seeds: list[int]) -> dict[str, list[Measurement]]:
+    """Measurements by claim id, over all notebooks and seeds that were executed."""
+    recorded: dict[str, list[Measurement]] = {}
+    for name in names:
+        for seed in seeds:
+            path = _executed(folder, name, seed)
+            for identifier, found in (read_measurements(path, name, seed) if path.is_file() else {}).items():
+                recorded.setdefault(identifier, []).append(found)
+    return recorded
+
+
+def _notebook_run(folder: Path, name: str, seed: int, started: float) -> dict:
+    path = _executed(folder, name, seed)
     if not path.is_file():
         return {"name": name, "seed": seed, "status": "failed", "seconds": None, "peak_memory_bytes": None}
     run = read_notebook(path)["metadata"].get("edgedl_run", {})
