@@ -23,7 +23,7 @@ def cut_labels(names: Sequence[str]) -> list[str]:
 
 
 def plot_stacked_cuts(axes: Axes, costs: ChainCosts, rate: float) -> None:
-    """Latency of every cut as a bar of three parts: phone, link, cloud; the best one marked."""
+    """Latency of every cut as a bar of three parts: phone, link, cloud; the best one marked and named in the title."""
     stages = stage_times(costs, rate)
     parts = [1e3 * np.broadcast_to(part, stages.link.shape)[0] for part in (stages.device, stages.link, stages.server)]
     total, cuts = sum(parts), np.arange(len(costs.names) + 1)
@@ -43,6 +43,8 @@ def plot_stacked_cuts(axes: Axes, costs: ChainCosts, rate: float) -> None:
     )
     axes.set_xticks(cuts, cut_labels(costs.cut_names), rotation=90, fontsize=8.5)
     axes.set(ylabel="latency (ms)", ylim=(0, 1.12 * total.max()), xlim=(-0.7, cuts[-1] + 0.7))
+    ahead = min(total[0], total[-1]) / total[best]
+    axes.set_title(f"{costs.cut_names[best]} is the best cut, {ahead:.1f} times as fast as the better end")
     axes.grid(axis="x", visible=False)
     _name_parts(axes)
 
