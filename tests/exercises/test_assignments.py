@@ -139,3 +139,33 @@ def test_every_chapter_can_be_released(chapter, tmp_path):
     original = read_notebook(ROOT / "notebooks" / f"{chapter}.ipynb")
     assert len(test_cells(released)) >= 3 and len(solution_cells(released)) >= 3
     assert "BEGIN SOLUTION" in json.dumps(original) and "BEGIN SOLUTION" not in json.dumps(released)
+
+
+def exercises_of(chapter, root):
+    """A project whose one notebook is a chapter's imports and exercises, without the lecture between them."""
+    for folder in ("notebooks", "data/claims"):
+        (root / folder).mkdir(parents=True)
+    content = read_notebook(ROOT / "notebooks" / f"{chapter}.ipynb")
+    kept = [cell for cell in content["cells"] if "nbgrader" in cell["metadata"] or cell["id"] in ("setup", "imports")]
+    write_notebook(root / "notebooks/small.ipynb", *kept)
+    return root, ["".join(cell["source"]) for cell in solution_cells({"cells": kept})]
+
+
+@pytest.mark.parametrize("chapter", chapters(ROOT))
+def test_chapters_own_solutions_earn_full_marks_and_wrong_ones_partial_or_none(chapter, tmp_path, monkeypatch):
+    root, solutions = exercises_of(chapter, tmp_path / "project")
+    monkeypatch.setenv("EDGEDL_ROOT", str(root))
+    release("small", root / "course", root=root)
+
+    def answer(*numbers):
+        def edit(content):
+            for n, cell in enumerate(solution_cells(content)):
+                if n in numbers:
+                    cell["source"] = solutions[n]
+
+        return edit
+
+    assert submit(root / "course", "right", answer(0, 1, 2)).score == 6
+    partly = submit(root / "course", "partly", answer(1))
+    assert list(partly.points.values()) == [0, 2, 0]
+    assert submit(root / "course", "empty", answer()).score == 0
