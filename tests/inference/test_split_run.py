@@ -308,7 +308,7 @@ def test_a_profile_covers_every_layer_on_both_sides(runner):
 
 def test_a_link_bound_sweep_is_predicted_within_the_promise(server):
     """Where the link dominates, other work on this machine cannot excuse an error."""
-    with SplitRunner(MODEL, 1e6, address=server.address, device_slowdown=2.0) as runner:
+    with SplitRunner(MODEL, 400e3, address=server.address, device_slowdown=2.0) as runner:
         sweep = sweep_cuts(runner, IMAGE, repeats=2, profile_passes=5)
     assert sweep.fallbacks == () and sweep.measured.shape == (2, LAST + 1)
     assert sweep.median_relative_error < 0.15
