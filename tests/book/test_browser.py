@@ -52,11 +52,16 @@ class Reader:
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         self.page.on("request", self._request)
-        self.page.on("requestfailed", lambda request: self.problems.append(f"missing: {request.url}"))
+        self.page.on("requestfailed", self._failed)
 
     def _console(self, message):
         if message.type == "error":
             self.problems.append(f"console: {message.text}")
+
+    def _failed(self, request):
+        """A file that is not there; a request that the next page cut short is no fault of the book."""
+        if request.failure != "net::ERR_ABORTED":
+            self.problems.append(f"missing: {request.url} ({request.failure})")
 
     def _request(self, request):
         if not request.url.startswith(LOCAL):
