@@ -1,9 +1,12 @@
 """What a notebook is held to depend on."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from edgedl_lib.reproduce.dependencies import NotebookError, declared_data, fingerprint, notebook_modules
-from tests.reproduce.mini import code_cell, write_notebook
+from tests.reproduce.mini import ROOT, code_cell, write_notebook
 
 
 def modules(root, source):
@@ -53,3 +56,12 @@ def test_fingerprint_follows_content_and_parameters_not_times(mini_project):
         with open(mini_project / path, "a") as file:
             file.write("\n")
         assert fingerprint(notebook, mini_project, seed=0) != before, path
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_data_file_that_a_chapters_modules_name_is_declared(notebook):
+    """Else a changed fact would leave the chapter as it was."""
+    known = {path.name for path in (ROOT / "data").rglob("*.csv")}
+    code = "".join(module.read_text() for module in notebook_modules(notebook, ROOT))
+    named = {Path(name).name for name in re.findall(r"[\w/]+\.csv", code)} & known
+    assert named <= {path.name for path in declared_data(notebook, ROOT)}
