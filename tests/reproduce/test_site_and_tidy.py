@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from edgedl_lib.reproduce import cli, site
+from edgedl_lib.reproduce.dependencies import read_notebook
 from edgedl_lib.reproduce.source import show_source
-from edgedl_lib.reproduce.tidy import tidied, tidy_command
+from edgedl_lib.reproduce.tidy import COMPARED, tidied, tidy_command
 from tests.reproduce.mini import ROOT, code_cell, write_notebook
 
 
@@ -90,3 +91,10 @@ def test_source_is_shown_without_docstrings_and_markdown_is_coloured():
 
 def test_notebook_metadata_survives_as_json():
     json.dumps(tidied({"cells": [executed_cell()], "metadata": {"edgedl": {"exclusive": True}}}))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_chapter_has_a_cell_whose_output_is_compared(path):
+    """nbval compares only tagged cells that carry an output and an execution count; without one it compares nothing."""
+    compared = [cell for cell in read_notebook(path)["cells"] if COMPARED in cell["metadata"].get("tags", [])]
+    assert compared and all(cell["outputs"] and cell["execution_count"] for cell in compared)
