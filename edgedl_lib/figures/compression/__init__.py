@@ -1,0 +1,1 @@
+"""Drawing for the compression chapter: results and axes in, nothing computed."""

@@ -1,0 +1,1 @@
+"""Drawing for the early-exit chapter: results and axes in, nothing computed."""

@@ -1,0 +1,1 @@
+"""Models that may answer before their last layer (survey V-C)."""
