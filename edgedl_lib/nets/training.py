@@ -1,7 +1,7 @@
 """One seeded training loop for every model of the book: plain, masked, quantised, distilled or with several exits.
 
 What varies is given as two functions: the ``objective`` (what is minimised) and ``after_step`` (what is restored after
-each step, a pruning mask for instance).  A run depends on its arguments alone; on one thread it is bit for bit the same.
+each step, a pruning mask for instance).  A run depends on its arguments alone, on one thread bit for bit.
 """
 
 import hashlib
