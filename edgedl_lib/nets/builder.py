@@ -83,6 +83,14 @@ class ModelBuilder:
         """Another shape of the same elements."""
         return self._one(layers.reshape, name, after, tuple(output_shape))
 
+    def shuffle(self, name: str, groups: int, *, after: str | None = None) -> str:
+        """Channels of all groups interleaved."""
+        return self._one(layers.shuffle, name, after, groups)
+
+    def pad(self, name: str, channels: int, *, after: str | None = None) -> str:
+        """Channels of zeros appended."""
+        return self._one(layers.pad, name, after, channels)
+
     def softmax(self, name: str, *, after: str | None = None) -> str:
         """Softmax over channels or features."""
         return self._one(layers.softmax, name, after)
@@ -98,6 +106,10 @@ class ModelBuilder:
     def add(self, name: str, *, after: Sequence[str]) -> str:
         """Element-wise sum."""
         return self._join(layers.add, name, after)
+
+    def channels(self, name: str) -> int:
+        """Channels (or features) that a layer added before puts out."""
+        return self._shape_of(name)[0]
 
     def graph(self, *, input_bytes: int | None = None, batch: int = 1) -> LayerGraph:
         """The finished model; a query transmits one byte per element unless ``input_bytes`` is given."""

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -182,7 +183,7 @@ def _check_names(graph: LayerGraph) -> None:
     if not graph.layers:
         raise ValueError(f"{graph.name}: a model needs at least one layer, this one has none")
     names = graph.layer_names
-    repeated = {name for name in names if names.count(name) > 1}
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ValueError(f"{graph.name}: layer names must be unique, repeated: {', '.join(sorted(repeated))}")
     if "input" in names:

@@ -12,7 +12,7 @@ pool         output elements x kernel area
 norm         batch: 2 per element; LRN over n channels: 2 n + 3 per element
 activation   1 per element; softmax 3, argmax 1 per element
 add          (number of inputs - 1) x elements
-others       0 (dropout at inference, flatten, reshape, concat)
+others       0 (dropout at inference, flatten, reshape, shuffle, pad, concat)
 ===========  =================================================================
 """
 
@@ -35,7 +35,9 @@ from edgedl_lib.nets.shapes import (
 BYTES_PER_ELEMENT = 4  # float32
 
 WEIGHTED_KINDS = ("conv", "local", "dense")
-OTHER_KINDS = ("pool", "activation", "norm", "dropout", "flatten", "concat", "add", "softmax", "reshape", "block")
+JOINING_KINDS = ("concat", "add")
+MOVING_KINDS = ("flatten", "reshape", "shuffle", "pad")
+OTHER_KINDS = ("pool", "activation", "norm", "dropout", "softmax", *JOINING_KINDS, *MOVING_KINDS, "block")
 KINDS = WEIGHTED_KINDS + OTHER_KINDS
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "hardtanh")
 
@@ -246,6 +248,31 @@ def reshape(name: str, input_shape: Shape, output_shape: Shape) -> Layer:
     if math.prod(check_shape(name, input_shape)) != math.prod(check_shape(name, output_shape)):
         raise ValueError(f"{name}: cannot reshape {input_shape} to {output_shape}, the numbers of elements differ")
     return Layer(name, "reshape", (input_shape,), tuple(output_shape))
+
+
+def shuffle(name: str, input_shape: Shape, groups: int) -> Layer:
+    """Channel shuffle (ShuffleNet [142]): read (groups, n) channels as (n, groups), so that each next group sees all.
+
+    >>> shuffle("mix", (6, 7, 7), groups=3).output_shape
+    (6, 7, 7)
+    """
+    channels = check_map(name, input_shape)[0]
+    require_positive(name, groups=groups)
+    if channels % groups:
+        raise ValueError(f"{name}: {groups} groups must divide {channels} channels evenly")
+    return Layer(name, "shuffle", (input_shape,), input_shape, config={"groups": groups})
+
+
+def pad(name: str, input_shape: Shape, channels: int) -> Layer:
+    """Append channels of zeros until there are ``channels``: the shortcut without parameters of ResNet [127].
+
+    >>> pad("widen", (16, 8, 8), channels=32).output_shape
+    (32, 8, 8)
+    """
+    present, *area = check_map(name, input_shape)
+    if channels < present:
+        raise ValueError(f"{name}: {present} channels are more than the {channels} wanted; zeros can only be added")
+    return Layer(name, "pad", (input_shape,), (channels, *area), config={"added": channels - present})
 
 
 def concat(name: str, input_shapes: Sequence[Shape]) -> Layer:

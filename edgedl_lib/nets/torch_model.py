@@ -235,6 +235,8 @@ MODULES: dict[str, Callable[[Layer], nn.Module]] = {
     "dropout": lambda layer: nn.Dropout(layer.config["rate"]),
     "flatten": lambda layer: nn.Flatten(),
     "reshape": lambda layer: nn.Sequential(nn.Flatten(), nn.Unflatten(1, layer.output_shape)),
+    "shuffle": lambda layer: nn.ChannelShuffle(layer.config["groups"]),
+    "pad": lambda layer: nn.ZeroPad3d((0, 0, 0, 0, 0, layer.config["added"])),  # of four dimensions it pads the last 3
     "concat": lambda layer: Concat(),
     "add": lambda layer: Add(),
 }

@@ -29,16 +29,28 @@ def mobilenet_v1(width: float = 1.0, resolution: int = 224, classes: int = 1000,
     """
     if not (math.isfinite(width) and 32 * width >= 1):
         raise ValueError(f"width multiplier {width} leaves no channel in the first layer, use at least {1 / 32}")
-    net = ModelBuilder("mobilenet_v1", (3, resolution, resolution))
-    net.conv_norm("conv1", int(32 * width), kernel=3, stride=2, padding=1, bias=bias)
-    channels = int(32 * width)
-    for number, (filters, stride) in enumerate(MOBILENET_BLOCKS, start=1):
-        _separable(net, number, channels, int(filters * width), stride, bias)
-        channels = int(filters * width)
-    net.average_pool("pool")
-    net.dense("fc", classes)
-    net.softmax("prob")
-    return net.graph()
+    blocks = [(int(filters * width), stride) for filters, stride in MOBILENET_BLOCKS]
+    return _mobilenet("mobilenet_v1", blocks, int(32 * width), resolution, classes, bias, _separable)
+
+
+def mobilenet_v1_full() -> LayerGraph:
+    """MobileNet-v1 with a standard 3x3 convolution in place of every separable block (its Table 4, "Conv MobileNet").
+
+    >>> mobilenet_v1_full().mac
+    4867293184
+    """
+    return _mobilenet("mobilenet_v1_full", MOBILENET_BLOCKS, 32, 224, 1000, False, _standard)
+
+
+def mobilenet_v1_shallow() -> LayerGraph:
+    """MobileNet-v1 without its five blocks of 14x14x512 (its Table 5): as cheap as width 0.75, and less accurate.
+
+    >>> mobilenet_v1_shallow().mac
+    307323392
+    """
+    repeated = [position for position, block in enumerate(MOBILENET_BLOCKS) if block == (512, 1)]
+    blocks = [block for position, block in enumerate(MOBILENET_BLOCKS) if position not in repeated]
+    return _mobilenet("mobilenet_v1_shallow", blocks, 32, 224, 1000, False, _separable)
 
 
 def mobilenet_v1_vww() -> LayerGraph:
@@ -66,6 +78,21 @@ def ds_cnn_kws() -> LayerGraph:
     net.dense("fc", 12)
     net.softmax("prob")
     return net.graph()
+
+
+def _mobilenet(name, blocks, first_filters, resolution, classes, bias, block) -> LayerGraph:
+    net = ModelBuilder(name, (3, resolution, resolution))
+    net.conv_norm("conv1", first_filters, kernel=3, stride=2, padding=1, bias=bias)
+    for number, (filters, stride) in enumerate(blocks, start=1):
+        block(net, number, net.channels(net.last), filters, stride, bias)
+    net.average_pool("pool")
+    net.dense("fc", classes)
+    net.softmax("prob")
+    return net.graph()
+
+
+def _standard(net: ModelBuilder, number: int, channels: int, filters: int, stride: int, bias: bool) -> None:
+    net.conv_norm(f"conv{number + 1}", filters, kernel=3, stride=stride, padding=1, bias=bias)
 
 
 def _separable(net: ModelBuilder, number: int, channels: int, filters: int, stride: int, bias: bool) -> None:

@@ -41,6 +41,42 @@ def resnet_ic() -> LayerGraph:
     return net.graph()
 
 
+def resnet_cifar(blocks: int = 3) -> LayerGraph:
+    """ResNet of depth 6n + 2 on 32x32 images (He et al. 2016 [127], section 4.2), shortcuts without parameters.
+
+    Parameters
+    ----------
+    blocks : int
+        Basic blocks per stage, the paper's n: 3, 5, 7, 9, 18 and 200 give 20, 32, 44, 56, 110 and 1202 layers.
+
+    >>> resnet_cifar(3).parameter_count, resnet_cifar(9).parameter_count
+    (269722, 853018)
+    """
+    if blocks < 1:
+        raise ValueError(f"{blocks} blocks per stage make no residual network; give at least 1")
+    net = ModelBuilder("resnet_cifar", (3, 32, 32))
+    net.conv_norm("conv1", 16, kernel=3, padding=1)
+    for stage, width in enumerate((16, 32, 64), start=1):
+        for index in range(1, blocks + 1):
+            padded_block(net, f"block{stage}_{index}", width, stride=2 if stage > 1 and index == 1 else 1)
+    net.average_pool("pool")
+    net.dense("fc", 10)
+    net.softmax("prob")
+    return net.graph()
+
+
+def padded_block(net: ModelBuilder, name: str, width: int, stride: int) -> str:
+    """Two 3x3 convolutions; a shortcut that strides drops every other pixel and pads zeros (option A)."""
+    source = net.last
+    net.conv_norm(f"{name}_conv1", width, kernel=3, stride=stride, padding=1)
+    main = net.conv_norm(f"{name}_conv2", width, kernel=3, padding=1, function=None)
+    if stride > 1:
+        net.max_pool(f"{name}_thin", 1, stride=stride, ceil=False, after=source)
+        source = net.pad(f"{name}_zeros", width)
+    net.add(f"{name}_add", after=(main, source))
+    return net.relu(f"{name}_act")
+
+
 def basic_block(net: ModelBuilder, name: str, width: int, stride: int, *, bias: bool) -> str:
     """Two 3x3 convolutions and a shortcut: the identity, or a 1x1 projection if the block strides.
 
