@@ -7,6 +7,8 @@ then, if the registry knows where its original lies, the network.  Whatever is f
 from __future__ import annotations
 
 import csv
+import gzip
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +26,18 @@ class CorruptedData(ValueError):
 
 @dataclass(frozen=True)
 class DataFile:
-    """One registered file: its name in a data folder, its SHA-256, where it comes from and under which licence."""
+    """One registered file: its name in a data folder, its SHA-256, where it comes from and under which licence.
+
+    ``hashed`` says of what the SHA-256 is: of the ``"file"``, or of its ``"content"`` for a gzip file, since the same
+    content packed by another hand is another file.
+    """
 
     name: str
     sha256: str
     url: str
     licence: str
     citation: str
+    hashed: str = "file"
 
 
 def registry() -> dict[str, DataFile]:
@@ -76,14 +83,23 @@ def _folders() -> list[Path]:
 
 
 def _verified(path: Path, entry: DataFile) -> Path:
-    import pooch
-
-    digest = pooch.file_hash(str(path), alg="sha256")
+    digest = _digest(path, entry.hashed)
     if digest != entry.sha256:
         raise CorruptedData(
             f"{path} has SHA-256 {digest[:12]}…, expected {entry.sha256[:12]}…; delete it and fetch it again"
         )
     return path
+
+
+def _digest(path: Path, hashed: str) -> str:
+    if hashed == "content":
+        try:
+            return hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
+        except (OSError, EOFError) as error:
+            raise CorruptedData(f"{path} is not a complete gzip file; delete it and fetch it again") from error
+    import pooch
+
+    return pooch.file_hash(str(path), alg="sha256")
 
 
 def _download(entry: DataFile) -> Path:
@@ -95,11 +111,12 @@ def _download(entry: DataFile) -> Path:
 
     target = project_root() / "build" / "data" / entry.name
     try:
-        pooch.retrieve(entry.url, f"sha256:{entry.sha256}", fname=target.name, path=target.parent)
+        known = f"sha256:{entry.sha256}" if entry.hashed == "file" else None  # content is verified below
+        pooch.retrieve(entry.url, known, fname=target.name, path=target.parent)
     except ValueError as error:
         raise CorruptedData(f"{entry.url} no longer holds the registered {entry.name}: {error}") from error
     except OSError as error:
         raise DataUnavailable(
             f"{entry.name} could not be fetched ({type(error).__name__}); set EDGEDL_DATA to a folder that holds it"
         ) from error
-    return target
+    return _verified(target, entry)

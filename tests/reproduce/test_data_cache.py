@@ -1,5 +1,6 @@
 """Real data: found, verified, or refused with the remedy."""
 
+import gzip
 import hashlib
 
 import pytest
@@ -60,3 +61,19 @@ def test_corrupted_download_is_refused(cache, monkeypatch):
     monkeypatch.setattr("pooch.retrieve", spoiled)
     with pytest.raises(CorruptedData, match="no longer holds the registered traces/b.csv"):
         data_cache.fetch("traces/b.csv")
+
+
+def test_gzip_content_counts_and_not_its_packing(cache):
+    lines = ["name,sha256,hashed,url,licence,citation", f"a.gz,{hashlib.sha256(CONTENT).hexdigest()},content,,MIT,x"]
+    (cache / "data/registry.csv").write_text("\n".join(lines) + "\n")
+    path = cache / "build/data/a.gz"
+    path.parent.mkdir(parents=True)
+    for level in (1, 9):
+        path.write_bytes(gzip.compress(CONTENT, level))
+        assert fetch("a.gz") == path
+    path.write_bytes(gzip.compress(CONTENT + b"x"))
+    with pytest.raises(CorruptedData, match="delete it and fetch it again"):
+        fetch("a.gz")
+    path.write_bytes(gzip.compress(CONTENT)[:-9])
+    with pytest.raises(CorruptedData, match="not a complete gzip file"):
+        fetch("a.gz")
