@@ -130,11 +130,11 @@ def cifar10(path: Path, seed: int = 0, validation: int = 5_000, limit: int | Non
     path : Path
         The original ``cifar-10-python.tar.gz``, or a zip with ``train/<class>/*.jpg`` and ``test/<class>/*.jpg``.
     limit : int, optional
-        Read at most this many training images (and a fifth as many test images), the same share of each class.
+        Read at most this many training and this many test images, the same share of each class.
     """
     read = _cifar_archive if str(path).endswith((".tar.gz", ".tgz")) else _cifar_pictures
     inputs, targets = read(Path(path), "train", limit)
-    test = Split(*read(Path(path), "test", limit and limit // 5))
+    test = Split(*read(Path(path), "test", limit))
     return Dataset("CIFAR-10", *_held_out(inputs, targets, validation, seed), test, classes=10)
 
 
