@@ -1,0 +1,234 @@
+"""Checks for the exercises of the chapter on compression.
+
+Each check takes the learner's own function, tries it on several instances, degenerate ones among them, and answers with
+a hint: as the returned object when all is right, as the message of an AssertionError when not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edgedl_lib.exercises.answers import Passed, ask, explain, require
+
+RANDOM_INSTANCES = 40
+TOLERANCE = 1e-6
+
+
+def check_stored_entries(stored_entries: Callable[..., int]) -> Passed:
+    """Check ``stored_entries(positions, bits)``: entries of a sparse vector with relative indices, fillers included.
+
+    `positions` is an increasing array of the places of the non-zeros, counted from 0; a gap is the distance from the
+    entry before (the first one from place -1) and is stored in `bits` bits as gap - 1, so that it reaches 2**bits.
+
+    Examples
+    --------
+    >>> def stored_entries(positions, bits):
+    ...     gaps = np.diff(positions, prepend=-1)
+    ...     return int(np.sum(np.ceil(gaps / 2**bits)))
+    >>> check_stored_entries(stored_entries)
+    Right. A gap that does not fit costs filler zeros; at low density they are a tenth of the file.
+    """
+    cases = [(places, bits, _entries(places, bits)) for places, bits in _sparse_vectors()]
+    answers = [_whole(ask(stored_entries, places.copy(), bits)) for places, bits, _ in cases]
+    wrong = {
+        "Fillers are missing: a gap beyond 2**bits needs zeros in between, which are stored too.": lambda p, b: len(p),
+        "The first entry has a gap too, from place -1.": lambda p, b: (
+            1 + _entries(p[1:] - p[0] - 1, b) if len(p) else 0
+        ),
+        "A gap of exactly 2**bits still fits, since gap - 1 is stored.": lambda p, b: _entries(p, b, reach=2**b - 1),
+        "A long gap may need several fillers, not one.": lambda p, b: _at_most_one_filler(p, b),
+    }
+    _compare(answers, cases, wrong, "entries")
+    return Passed("A gap that does not fit costs filler zeros; at low density they are a tenth of the file.")
+
+
+def check_distillation_loss(distillation_loss: Callable[..., float]) -> Passed:
+    """Check ``distillation_loss(student, teacher, labels, temperature, share)``: Hinton's loss, a float.
+
+    `student` and `teacher` are logits (n, classes), `labels` (n,) integers; `share` weighs the soft part.
+
+    Examples
+    --------
+    >>> def log_softmax(z):
+    ...     z = z - z.max(axis=1, keepdims=True)
+    ...     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    >>> def distillation_loss(student, teacher, labels, temperature, share):
+    ...     target = np.exp(log_softmax(teacher / temperature))
+    ...     soft = -(target * log_softmax(student / temperature)).sum(axis=1).mean()
+    ...     hard = -log_softmax(student)[np.arange(len(labels)), labels].mean()
+    ...     return share * temperature**2 * soft + (1 - share) * hard
+    >>> check_distillation_loss(distillation_loss)
+    Right. The factor T squared keeps the soft gradient as large as the hard one at every temperature.
+    """
+    cases = [(*case, _distillation(*case)) for case in _logit_cases()]
+    answers = [_number(ask(distillation_loss, *map(np.copy, case[:3]), *case[3:5])) for case in cases]
+    wrong = {
+        "The factor T**2 of the soft part is missing.": lambda *c: _distillation(*c, power=0),
+        "The factor is T squared, not T.": lambda *c: _distillation(*c, power=1),
+        "The student's logits in the soft part must be divided by the temperature too.": _cold_student,
+        "The hard part uses temperature 1: at test time the student answers at T = 1.": _hot_labels,
+        "The weights are swapped: share belongs to the soft part.": lambda *c: _distillation(*c[:4], 1 - c[4]),
+        "Use all of the teacher's probabilities, not only its best class: those are pseudo-labels.": _pseudo_labels,
+    }
+    _compare(answers, cases, wrong, "nats")
+    return Passed("The factor T squared keeps the soft gradient as large as the hard one at every temperature.")
+
+
+def check_pareto(pareto: Callable[..., Sequence[int]]) -> Passed:
+    """Check ``pareto(costs)``: indices of the models that no other one beats, for an array (n, 2) to be minimised.
+
+    A model is beaten by one that is at least as good in both columns and better in one.  Equal models stay together.
+
+    Examples
+    --------
+    >>> def pareto(costs):
+    ...     beaten = [
+    ...         np.any((costs <= row).all(axis=1) & (costs < row).any(axis=1)) for row in costs
+    ...     ]
+    ...     return np.flatnonzero(~np.array(beaten))
+    >>> check_pareto(pareto)
+    Right. What is left is a menu: each model on it is the best for some budget.
+    """
+    tables = _cost_tables()
+    answers = [_indices(ask(pareto, table.copy()), len(table)) for table in tables]
+    rights = [_front(table) for table in tables]
+    same = [answer == right for answer, right in zip(answers, rights, strict=True)]
+    if all(same):
+        return Passed("What is left is a menu: each model on it is the best for some budget.")
+    pairs = list(zip(answers, tables, strict=True))
+    explain(
+        [
+            (all(a == _front(-t) for a, t in pairs), "Both columns are costs: smaller is better."),
+            (
+                all(a == _strict_front(t) for a, t in pairs),
+                "A model that ties in one column and loses the other is beaten.",
+            ),
+            (all(a == _without_twins(t) for a, t in pairs), "Two equal models do not beat each other: keep both."),
+            (
+                all(a == {int(t.sum(axis=1).argmin())} for a, t in pairs),
+                "The sum of the costs chooses one model for one price of each.",
+            ),
+        ]
+    )
+    index = same.index(False)
+    extra, missing = answers[index] - rights[index], rights[index] - answers[index]
+    told = f"row {min(extra)} is beaten by another" if extra else f"row {min(missing)} is beaten by none"
+    raise AssertionError(f"For the costs {tables[index].tolist()} your answer is wrong: {told}.")
+
+
+def _entries(places: np.ndarray, bits: int, reach: int | None = None) -> int:
+    gaps = np.diff(places, prepend=-1)
+    return int(np.sum(-(-gaps // (2**bits if reach is None else reach))))
+
+
+def _at_most_one_filler(places: np.ndarray, bits: int) -> int:
+    gaps = np.diff(places, prepend=-1)
+    return int(len(gaps) + np.sum(gaps > 2**bits))
+
+
+def _sparse_vectors() -> list[tuple[np.ndarray, int]]:
+    generator = np.random.default_rng(5)
+    known = [([], 3), ([0], 3), ([7], 3), ([8], 3), ([3, 11, 40], 3), ([100], 2), ([0, 1, 2], 1)]
+    cases = [(np.array(places, dtype=int), bits) for places, bits in known]
+    for _ in range(RANDOM_INSTANCES):
+        mask = generator.random(400) < generator.uniform(0.01, 0.5)
+        cases.append((np.flatnonzero(mask), int(generator.integers(1, 6))))
+    return cases
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _distillation(student, teacher, labels, temperature, share, *, power=2, student_t=None, hard_t=1.0) -> float:
+    target = np.exp(_log_softmax(teacher / temperature))
+    soft = -(target * _log_softmax(student / (student_t or temperature))).sum(axis=1).mean()
+    hard = -_log_softmax(student / hard_t)[np.arange(len(labels)), labels].mean()
+    return float(share * temperature**power * soft + (1 - share) * hard)
+
+
+def _cold_student(*case) -> float:
+    return _distillation(*case, student_t=1.0)
+
+
+def _hot_labels(*case) -> float:
+    return _distillation(*case, hard_t=case[3])
+
+
+def _pseudo_labels(student, teacher, labels, temperature, share) -> float:
+    certain = np.where(np.arange(teacher.shape[1]) == teacher.argmax(axis=1)[:, None], 1e6, 0.0)
+    return _distillation(student, certain, labels, temperature, share)
+
+
+def _logit_cases() -> list[tuple]:
+    generator = np.random.default_rng(6)
+    cases = []
+    for temperature, share in ((1.0, 0.0), (1.0, 1.0), (4.0, 1.0), (20.0, 0.5), (2.5, 0.7), (8.0, 0.2)):
+        student, teacher = 3 * generator.standard_normal((2, 6, 10))
+        cases.append((student, teacher, generator.integers(0, 10, 6), temperature, share))
+    return cases
+
+
+def _cost_tables() -> list[np.ndarray]:
+    generator = np.random.default_rng(7)
+    known = [[[1, 1]], [[1, 2], [2, 1]], [[1, 2], [1, 2]], [[1, 1], [1, 2], [2, 1]], [[3, 3], [1, 1], [2, 2]]]
+    return [np.array(table, dtype=float) for table in known] + [
+        generator.integers(0, 8, (int(generator.integers(3, 15)), 2)).astype(float) for _ in range(RANDOM_INSTANCES)
+    ]
+
+
+def _front(table: np.ndarray) -> set[int]:
+    no_worse = (table[:, None] <= table[None]).all(axis=2)  # [i, j]: i is at least as good as j
+    better = (table[:, None] < table[None]).any(axis=2)
+    return set(np.flatnonzero(~(no_worse & better).any(axis=0)).tolist())
+
+
+def _strict_front(table: np.ndarray) -> set[int]:
+    better_in_both = (table[:, None] < table[None]).all(axis=2)
+    return set(np.flatnonzero(~better_in_both.any(axis=0)).tolist())
+
+
+def _without_twins(table: np.ndarray) -> set[int]:
+    return {index for index in _front(table) if not (table[:index] == table[index]).all(axis=1).any()}
+
+
+def _compare(answers: list[float], cases: list[tuple], wrong: dict[str, Callable], unit: str) -> None:
+    """Raise the hint that explains all answers, or else show the first wrong one."""
+    rights = [case[-1] for case in cases]
+    if _equal(answers, rights):
+        return
+    explain([(_equal(answers, [rule(*case[:-1]) for case in cases]), hint) for hint, rule in wrong.items()])
+    index = next(i for i, pair in enumerate(zip(answers, rights, strict=True)) if not _equal([pair[0]], [pair[1]]))
+    given = ", ".join(f"array{part.shape}" if getattr(part, "size", 1) > 8 else f"{part}" for part in cases[index][:-1])
+    raise AssertionError(f"For ({given}) you answer {answers[index]:g} {unit}, but {rights[index]:g} is right.")
+
+
+def _equal(first: Sequence[float], second: Sequence[float]) -> bool:
+    return bool(np.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE))
+
+
+def _whole(answer: object) -> int:
+    require(
+        isinstance(answer, int | np.integer) and not isinstance(answer, bool), f"Return a whole number, not {answer!r}."
+    )
+    return int(answer)
+
+
+def _number(answer: object) -> float:
+    require(
+        np.ndim(answer) == 0 and np.issubdtype(np.asarray(answer).dtype, np.number), f"Return a number, not {answer!r}."
+    )
+    return float(answer)
+
+
+def _indices(answer: object, count: int) -> set[int]:
+    array = np.asarray(answer if not isinstance(answer, set) else sorted(answer))
+    require(
+        array.size == 0 or np.issubdtype(array.dtype, np.integer),
+        "Return row numbers, not a mask or the rows themselves.",
+    )
+    require(array.size == 0 or 0 <= array.min() <= array.max() < count, f"Row numbers lie between 0 and {count - 1}.")
+    return set(array.ravel().tolist())
