@@ -140,7 +140,7 @@ def check_co_inference(best_partition: Callable[..., int]) -> Passed:
     answers = [_point(ask(best_partition, *map(np.copy, case[:3]), case[3]), len(case[0])) for case in cases]
     wrong = {
         "The server runs the FIRST layers and the device the rest; you have it the other way round.": _latency_reversed,
-        "The input goes up for every p but 1, the device alone; charged always or never, it decides nothing.": _no_input,
+        "The input goes up for every p but 1; charged always or never, it decides nothing.": _no_input,
         "The intermediate tensor must come down to the device.": lambda *c: _latency(*c, down=0),
         "Bytes over a rate in bit/s: a factor of eight is missing.": lambda *c: _latency(*c, bits=1),
     }
