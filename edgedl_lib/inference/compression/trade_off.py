@@ -1,0 +1,125 @@
+"""Error against size: pruning once or in rounds, with and without retraining, alone and together with sharing."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from edgedl_lib.inference.compression.container import pack
+from edgedl_lib.inference.compression.deep_compression import code, tensors_of
+from edgedl_lib.inference.compression.published import PublishedNetwork
+from edgedl_lib.inference.compression.pruning import magnitude_prune
+from edgedl_lib.inference.compression.retraining import prune_and_retrain
+from edgedl_lib.nets.datasets import Dataset
+from edgedl_lib.nets.training import error
+
+GAP_BITS = range(4, 10)  # widths tried when pruning stands alone
+
+
+def keep_for(network: PublishedNetwork, reduction: float) -> dict[str, float]:
+    """Densities for another overall reduction in the published proportions: each layer's raised to one power.
+
+    The power is found by bisection, so that weights before over weights after equal ``reduction``.
+    """
+    if reduction < 1:
+        raise ValueError(f"a reduction of {reduction} would add weights; it must be at least 1")
+    low, high = 0.0, 64.0
+    for _ in range(60):
+        power = (low + high) / 2
+        left = sum(layer.weights * layer.kept**power for layer in network.layers)
+        low, high = (power, high) if network.weights / left < reduction else (low, power)
+    return {layer.name: layer.kept**high for layer in network.layers}
+
+
+@dataclass(frozen=True)
+class PruningCurve:
+    """Errors of one network after pruning.
+
+    Attributes
+    ----------
+    reductions : tuple of float
+    errors : ndarray, shape (R,)
+        Percent.
+    models : tuple of nn.Module
+        The pruned networks; empty if they were not retrained.
+    """
+
+    reductions: tuple[float, ...]
+    errors: np.ndarray
+    models: tuple[nn.Module, ...] = ()
+
+
+def prune_only(model: nn.Module, data: Dataset, network: PublishedNetwork, reductions: Sequence[float]) -> PruningCurve:
+    """Prune at once and do not retrain."""
+    errors = []
+    for reduction in reductions:
+        pruned = copy.deepcopy(model)
+        magnitude_prune(pruned, keep_for(network, reduction))
+        errors.append(error(pruned, data.test))
+    return PruningCurve(tuple(reductions), np.array(errors))
+
+
+def prune_in_rounds(
+    model: nn.Module, data: Dataset, network: PublishedNetwork, reductions: Sequence[float], *, epochs: int, seed: int
+) -> PruningCurve:
+    """Prune to each reduction in turn, from the network that the one before left, ``epochs`` of retraining each."""
+    models, current = [], model
+    for step, reduction in enumerate(reductions):
+        current = copy.deepcopy(current)
+        prune_and_retrain(current, data, keep_for(network, reduction), epochs=epochs, seed=seed + step)
+        models.append(current)
+    return PruningCurve(tuple(reductions), np.array([error(model, data.test) for model in models]), tuple(models))
+
+
+def prune_at_once(
+    model: nn.Module, data: Dataset, network: PublishedNetwork, epochs: dict[float, int], *, seed: int
+) -> PruningCurve:
+    """Prune to each reduction from the trained network, then retrain for its number of epochs."""
+    models = []
+    for reduction, count in epochs.items():
+        pruned = copy.deepcopy(model)
+        prune_and_retrain(pruned, data, keep_for(network, reduction), epochs=count, seed=seed)
+        models.append(pruned)
+    return PruningCurve(tuple(epochs), np.array([error(model, data.test) for model in models]), tuple(models))
+
+
+@dataclass(frozen=True)
+class SizeCurve:
+    """Error against the size of the file, in percent of the float32 file (codes of fixed length)."""
+
+    percent: np.ndarray
+    errors: np.ndarray
+
+    def at_most(self, percent: float) -> float:
+        """Smallest error among the files of at most this size; infinite if there is none."""
+        return float(self.errors[self.percent <= percent].min(initial=math.inf))
+
+    def smallest_within(self, limit: float) -> float:
+        """Size of the smallest file whose error is at most ``limit``; 100 if there is none."""
+        return float(self.percent[self.errors <= limit].min(initial=100))
+
+
+def pruned_sizes(curve: PruningCurve) -> SizeCurve:
+    """Pruning alone: float32 values, and gaps of the width that makes the file smallest."""
+    sizes = []
+    for model in curve.models:
+        files = [pack(tensors_of(model, sparse=True), bits, huffman=False).size for bits in GAP_BITS]
+        sizes.append(100 * min(files) / pack(tensors_of(model)).size)
+    return SizeCurve(np.array(sizes), curve.errors)
+
+
+def shared_sizes(
+    models: Sequence[nn.Module], bits: Sequence[int], data: Dataset, *, epochs: int, seed: int
+) -> SizeCurve:
+    """Sharing, of unpruned or pruned networks: one point for each model and its bits."""
+    percent, errors = [], []
+    for model, width in zip(models, bits, strict=True):
+        coded = code(model, width, data, seed, share_epochs=epochs)
+        percent.append(100 / coded.rate("shared"))
+        errors.append(error(coded.module, data.test))
+    return SizeCurve(np.array(percent), np.array(errors))
