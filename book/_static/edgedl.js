@@ -1,4 +1,4 @@
-/* Two small things: a reader predicts before a figure shows, and a link to a claim finds its card.
+/* Two small things: a reader predicts before a figure shows, and a link to a claim or to a detail opens its fold.
  * Without JavaScript the figure stays behind its own fold, and the question is a question. */
 (() => {
   "use strict";
@@ -38,7 +38,7 @@
   }
 
   function openTarget() {
-    const target = location.hash.startsWith("#claim-") && document.getElementById(location.hash.slice(1));
+    const target = /^#(claim|detail)-/.test(location.hash) && document.getElementById(location.hash.slice(1));
     if (!target) return;
     for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
     target.closest(".edgedl-locked")?.classList.remove("edgedl-locked");
