@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgedl_lib.inference.early_exit.edgent.optimiser import NONE, ExitCosts, optimise
+from edgedl_lib.inference.early_exit.edgent.optimiser import NONE, ExitCosts, optimise, plans_changed
 from edgedl_lib.inference.partition.chain import ChainCosts
 
 
@@ -51,6 +51,13 @@ def agreement(seed: int, instances: int = 500) -> float:
         accuracy = 0.0 if exit_index == NONE else exits[exit_index].accuracy
         equal += found.accuracy[0, 0] == accuracy and math.isclose(found.latency[0, 0], seconds, rel_tol=1e-9)
     return 100 * equal / instances
+
+
+def direction_matters(seed: int, instances: int = 500) -> float:
+    """Share of random instances without a deadline, in percent, that plan otherwise when the device comes first."""
+    rng = np.random.default_rng(seed)
+    changed = [plans_changed(random_exits(rng), 1.0, [10 ** rng.uniform(4, 7)], [np.inf]) for _ in range(instances)]
+    return float(np.mean(changed))
 
 
 def _better(costs: ExitCosts, seconds: float, best: tuple[int, int, float], exits: Sequence[ExitCosts]) -> bool:

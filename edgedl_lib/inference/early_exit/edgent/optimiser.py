@@ -156,6 +156,28 @@ def choose(tables: Sequence[np.ndarray], accuracies: Sequence[float], rates, dea
     )
 
 
+def plans_changed(exits: Sequence[ExitCosts], server_load: float, rates, deadlines) -> float:
+    """Share of the cells, in percent, in which the other direction chooses another exit or other layers.
+
+    Cells count that both directions answer.  Plans are equal if the exits are, and all layers run on the same side.
+
+    Raises
+    ------
+    ValueError
+        If no cell is answered in both directions.
+    """
+    published = optimise(exits, rates, deadlines, server_load=server_load)
+    usual = optimise(exits, rates, deadlines, server_load=server_load, direction="device-first")
+    both = published.feasible & usual.feasible
+    if not both.any():
+        raise ValueError("no cell is answered in both directions: relax the deadlines")
+    depth = np.array([each.layers for each in exits])[published.exit]
+    on_device = depth - published.split
+    at_an_end = (on_device == 0) | (on_device == depth)
+    same = (published.exit == usual.exit) & (on_device == usual.split) & at_an_end
+    return float(100 * np.mean(~same[both]))
+
+
 def _checked_deadlines(deadlines) -> np.ndarray:
     vector = np.atleast_1d(np.asarray(deadlines, dtype=float))
     if vector.ndim != 1 or vector.size == 0 or not (vector >= 0).all():

@@ -1,4 +1,4 @@
-"""Edgent's latency model: one linear regression per type of layer, and one for loading the model (Li et al. 2018 [162]).
+"""Edgent's latency model: a linear regression per type of layer, and one for loading the model (Li et al. 2018 [162]).
 
 The published coefficients are facts in ``data/edgent_regressions.csv``; the same form can be fitted to layers that were
 measured here.  A straight line may promise less than nothing for a small layer: a latency is never below zero.
