@@ -223,6 +223,7 @@ MODULE_RULES: dict[type, Callable[..., Layer]] = {
     nn.Dropout: lambda name, shapes, module: layers.dropout(name, shapes[0], module.p),
     nn.Flatten: _flatten,
     nn.Unflatten: lambda name, shapes, module: layers.reshape(name, shapes[0], tuple(module.unflattened_size)),
+    nn.ChannelShuffle: lambda name, shapes, module: layers.shuffle(name, shapes[0], module.groups),
     nn.Softmax: lambda name, shapes, _: layers.softmax(name, shapes[0]),
     nn.ReLU: _activation("relu"),
     nn.ReLU6: _activation("relu6"),
