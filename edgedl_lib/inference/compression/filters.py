@@ -99,7 +99,7 @@ def remove_dead_units(model: nn.Sequential) -> nn.Sequential:
     """
     while True:
         model, kept = _fold_constants(model), {}
-        for (name, layer), (after, following) in pairwise(_chain(model).items()):
+        for (name, layer), (_, following) in pairwise(_chain(model).items()):
             leaving = _incoming_blocks(following, len(layer.weight)).abs().sum((0, 2)) > 0
             leaving[0] |= not leaving.any()  # a layer keeps at least one unit
             if not leaving.all():

@@ -17,7 +17,7 @@ from edgedl_lib.inference.compression.pruning import (
 from edgedl_lib.nets.datasets import Dataset
 from edgedl_lib.nets.training import train
 
-RETRAINING = {"learning_rate": 1e-3, "batch_size": 128}  # of a round
+RETRAINING = {"learning_rate": 1e-3, "batch_size": 32, "weight_decay": 5e-4}  # the decay of Caffe's LeNet
 
 
 def prune_and_retrain(

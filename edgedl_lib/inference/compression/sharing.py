@@ -20,7 +20,7 @@ from edgedl_lib.nets.training import train
 
 INITIAL = ("linear", "density", "random")
 BITS = (1, 12)  # fewest and most bits of a code
-FINE_TUNING = {"learning_rate": 1e-3, "batch_size": 128}
+FINE_TUNING = {"learning_rate": 1e-3, "batch_size": 32}  # without decay: a centroid stands for many weights
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import nn
 
 from edgedl_lib.inference.compression.container import pack
 from edgedl_lib.inference.compression.deep_compression import code, tensors_of
-from edgedl_lib.inference.compression.published import PublishedNetwork
 from edgedl_lib.inference.compression.pruning import magnitude_prune
+from edgedl_lib.inference.compression.published import PublishedNetwork
 from edgedl_lib.inference.compression.retraining import prune_and_retrain
 from edgedl_lib.nets.datasets import Dataset
 from edgedl_lib.nets.training import error
@@ -52,6 +52,10 @@ class PruningCurve:
     reductions: tuple[float, ...]
     errors: np.ndarray
     models: tuple[nn.Module, ...] = ()
+
+    def error_at(self, reduction: float) -> float:
+        """Error at one of the reductions, percent."""
+        return float(self.errors[self.reductions.index(reduction)])
 
 
 def prune_only(model: nn.Module, data: Dataset, network: PublishedNetwork, reductions: Sequence[float]) -> PruningCurve:
@@ -94,6 +98,10 @@ class SizeCurve:
 
     percent: np.ndarray
     errors: np.ndarray
+
+    def with_point(self, percent: float, error: float) -> SizeCurve:
+        """The same curve with one more file before the others."""
+        return SizeCurve(np.append(percent, self.percent), np.append(error, self.errors))
 
     def at_most(self, percent: float) -> float:
         """Smallest error among the files of at most this size; infinite if there is none."""
