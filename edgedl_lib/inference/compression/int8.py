@@ -128,15 +128,21 @@ class QuantisedLayer(nn.Module):
         return weight_grid(self.layer.weight, self.bits, self.per_channel)
 
     @property
+    def unit(self) -> Tensor:
+        """Real value of one unit of the integer sums: input scale times weight scale, per filter or for all."""
+        return self.weight_grid.scale.flatten() * self.input_grid.scale
+
+    @property
     def bias_codes(self) -> Tensor | None:
-        """Bias as 32-bit integers in units of input scale times weight scale."""
-        return None if self.layer.bias is None else torch.round(self.layer.bias / self._unit())
+        """Bias as 32-bit integers in units of the sums."""
+        return None if self.layer.bias is None else torch.round(self.layer.bias / self.unit)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        weight = straight_through(self.layer.weight, self.weight_grid)
-        bias = self.layer.bias
+        grid, bias = self.weight_grid, self.layer.bias
+        weight = straight_through(self.layer.weight, grid)
         if bias is not None:
-            bias = bias + (self.bias_codes * self._unit() - bias).detach()
+            unit = grid.scale.flatten() * self.input_grid.scale
+            bias = bias + (torch.round(bias / unit) * unit - bias).detach()
         inputs = straight_through(inputs, self.input_grid)
         if isinstance(self.layer, nn.Linear):
             return functional.linear(inputs, weight, bias)
@@ -158,9 +164,6 @@ class QuantisedLayer(nn.Module):
         weight, scales = self.layer.weight, self.weight_grid.scale.numel()
         biases = 0 if self.layer.bias is None else BIAS_BYTES * self.layer.bias.numel()
         return -(-weight.numel() * self.bits // 8) + biases + SCALE_BYTES * (scales + 1) + ZERO_POINT_BYTES
-
-    def _unit(self) -> Tensor:
-        return self.weight_grid.scale.flatten() * self.input_grid.scale
 
 
 class Quantised(NamedTuple):

@@ -114,7 +114,7 @@ def _convolve(maps: np.ndarray, weight: np.ndarray, layer: nn.Conv2d) -> np.ndar
 
 def _units(layer: QuantisedLayer) -> np.ndarray:
     """Real value of one unit of the sums, per output, shaped to broadcast."""
-    unit = _double_layer(layer)._unit().detach().numpy()
+    unit = _double_layer(layer).unit.detach().numpy()
     trailing = 0 if isinstance(layer.layer, nn.Linear) else 2
     return unit.reshape(1, -1, *[1] * trailing)
 

@@ -22,10 +22,11 @@ def quantisation_aware(
     epochs: int,
     seed: int,
     learning_rate: float = 1e-3,
+    batch_size: int = 64,
 ) -> nn.Module:
     """Quantise a trained model and train it on with its rounding; ranges of activations stay as calibrated."""
     module = quantise_int8(model, calibration_inputs, bits=bits).module
-    train(module, split, epochs=epochs, seed=seed, learning_rate=learning_rate)
+    train(module, split, epochs=epochs, seed=seed, learning_rate=learning_rate, batch_size=batch_size)
     return module
 
 
@@ -54,9 +55,12 @@ class BitWidth:
         return 1 - self.aware_loss / self.rounding_loss if self.rounding_loss > 0 else float("nan")
 
 
-def compare_bits(model: nn.Module, split: Split, test: Split, *, bits: int, epochs: int, seed: int) -> BitWidth:
-    """Post-training against quantisation-aware, weights and activations at ``bits`` bits."""
+def compare_bits(model: nn.Module, split: Split, test: Split, *, bits: int, **training) -> BitWidth:
+    """Post-training against quantisation-aware, weights and activations at ``bits`` bits.
+
+    ``training`` holds epochs and seed, and what else :func:`quantisation_aware` takes.
+    """
     calibration = split.inputs[:256]
     rounded = quantise_int8(model, calibration, bits=bits).module
-    aware = quantisation_aware(model, split, calibration, bits=bits, epochs=epochs, seed=seed)
+    aware = quantisation_aware(model, split, calibration, bits=bits, **training)
     return BitWidth(bits, error(model, test), error(rounded, test), error(aware, test))
