@@ -15,7 +15,7 @@ from edgedl_lib.inference.compression.retraining import prune_and_retrain
 from edgedl_lib.nets.datasets import Dataset
 from edgedl_lib.nets.training import error
 
-ROUNDS, ROUND_EPOCHS, SHARE_EPOCHS = 3, 2, 2
+ROUNDS, ROUND_EPOCHS, SHARE_EPOCHS = 3, 1, 1
 ALEXNET_LAYERS = {"conv1": "conv1", "conv2": "conv2", "dense1": "fc6", "dense2": "fc8"}
 
 
@@ -37,15 +37,16 @@ def bits_losses(
     bits: Sequence[tuple[int, int]],
     seeds: Sequence[int],
 ) -> dict[tuple[int, int], list[float]]:
-    """Points of error that compression adds, for bits of (convolutions, dense layers), one value per model.
+    """Points of error that sharing adds to a pruned model, for bits of (convolutions, dense layers); one per model.
 
-    Each model is pruned and retrained once; sharing starts from there for every pair of bits.
+    As in the paper's table, which begins with the pruned network and 32 bits, each model is pruned and retrained once
+    and sharing starts from there for every pair of bits.
     """
     losses: dict[tuple[int, int], list[float]] = {pair: [] for pair in bits}
     for model, part, seed in zip(models, data, seeds, strict=True):
         pruned = copy.deepcopy(model)
         prune_and_retrain(pruned, part, keep, rounds=ROUNDS, epochs=ROUND_EPOCHS, seed=seed)
-        before = error(model, part.test)
+        before = error(pruned, part.test)
         for pair, found in losses.items():
             coded = code(pruned, layer_bits(pruned, *pair), part, seed, share_epochs=SHARE_EPOCHS)
             found.append(error(coded.module, part.test) - before)

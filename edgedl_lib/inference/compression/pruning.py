@@ -88,9 +88,11 @@ def largest(weight: Tensor, count: int) -> Tensor:
     """
     if not torch.isfinite(weight).all():
         raise ValueError(f"a weight tensor of shape {tuple(weight.shape)} holds NaN or infinity; train again")
-    order = weight.detach().abs().flatten().argsort(descending=True, stable=True)
-    mask = torch.zeros(weight.numel(), dtype=torch.bool)
-    mask[order[:count]] = True
+    magnitude = weight.detach().abs().flatten()
+    threshold = magnitude.kthvalue(len(magnitude) - count + 1).values
+    mask = magnitude > threshold
+    equal = (magnitude == threshold).nonzero().flatten()
+    mask[equal[: count - int(mask.sum())]] = True
     return mask.view(weight.shape)
 
 

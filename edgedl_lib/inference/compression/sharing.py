@@ -154,19 +154,21 @@ def install(model: nn.Module, shared: Mapping[str, SharedLayer]) -> None:
 
 
 class CodeBookGather(torch.autograd.Function):
-    """``weight[i] = code_book[codes[i]]``; backwards, a centroid gets the sum of its members' gradients."""
+    """``weight[i] = code_book[members[i]]``; backwards, a centroid gets the sum of its members' gradients."""
 
     @staticmethod
-    def forward(context, code_book: Tensor, codes: Tensor) -> Tensor:
-        context.save_for_backward(codes)
+    def forward(context, code_book: Tensor, members: Tensor, places: Tensor, size: int) -> Tensor:
+        context.save_for_backward(members, places)
         context.clusters = len(code_book)
-        return torch.cat([code_book.new_zeros(1), code_book])[codes]
+        weight = code_book.new_zeros(size)  # a pruned weight is zero and has no gradient
+        weight[places] = code_book[members]
+        return weight
 
     @staticmethod
-    def backward(context, gradient: Tensor) -> tuple[Tensor, None]:
-        (codes,) = context.saved_tensors
-        sums = torch.bincount(codes.flatten(), gradient.flatten(), minlength=context.clusters + 1)
-        return sums[1:].to(gradient.dtype), None  # the pruned weights, code 0, stay zero
+    def backward(context, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        members, places = context.saved_tensors
+        sums = torch.bincount(members, gradient[places], minlength=context.clusters)
+        return sums.to(gradient.dtype), None, None, None
 
 
 class SharedWeight(nn.Module):
@@ -174,11 +176,14 @@ class SharedWeight(nn.Module):
 
     def __init__(self, layer: SharedLayer) -> None:
         super().__init__()
-        self.register_buffer("codes", torch.from_numpy(layer.codes))
+        codes = torch.from_numpy(layer.codes)
+        self.shape = codes.shape
+        self.register_buffer("places", codes.flatten().nonzero().flatten())
+        self.register_buffer("members", codes.flatten()[self.places] - 1)
         self.register_buffer("start", torch.from_numpy(layer.code_book.copy()))
 
     def forward(self, code_book: Tensor) -> Tensor:
-        return CodeBookGather.apply(code_book, self.codes)
+        return CodeBookGather.apply(code_book, self.members, self.places, self.shape.numel()).view(self.shape)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         return self.start.clone()
