@@ -16,6 +16,7 @@ import pytest
 from nbformat import v4
 
 from edgedl_lib.reproduce import pages
+from edgedl_lib.reproduce.clickable import Detail, clickable
 from edgedl_lib.reproduce.ledger import Claim
 from edgedl_lib.reproduce.record import Record
 
@@ -70,6 +71,17 @@ def _figure() -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
+def _clickable() -> str:
+    from matplotlib.figure import Figure
+
+    details = [Detail("one", "The first", "f(1)"), Detail("two", "The second", "f(2)\n\nf(3)")]
+    figure = Figure(figsize=(4, 2))
+    axes = figure.subplots()
+    for place, detail in enumerate(details):
+        axes.scatter([place], [place]).set_urls([f"#{detail.anchor}"])
+    return clickable(figure, details, "two points")._repr_html_()
+
+
 def _notebook(claims: dict[str, Claim], results: dict) -> nbformat.NotebookNode:
     question = (
         '<div class="edgedl-predict" data-answer="pool5"><p>Where to cut?</p><select><option value="">choose first'
@@ -77,10 +89,12 @@ def _notebook(claims: dict[str, Claim], results: dict) -> nbformat.NotebookNode:
     )
     wide = "$$" + "+".join(f"x_{{{i}}}^{{2}}" for i in range(60)) + "$$"
     image = v4.new_output("display_data", data={"image/png": _figure(), "text/plain": "figure"})
+    linked = v4.new_output("display_data", data={"text/html": _clickable(), "text/plain": "figure"})
     tags = {"tags": ["hide-output", "predict-reveal"], "mystnb": {"image": {"alt": "latency by cut"}}}
     cells = [
         v4.new_markdown_cell(f"# A chapter\n\nAs {{cite}}`ref12` says, $x^2$.\n\n{wide}\n\n{question}"),
         v4.new_code_cell("draw()", metadata=tags, outputs=[image], execution_count=1),
+        v4.new_code_cell("clickable()", outputs=[linked], execution_count=1),
     ]
     for row in results["claims"]:
         bundle = Record(claims[row["id"]], row["value"])._repr_mimebundle_()

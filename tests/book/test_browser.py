@@ -280,7 +280,8 @@ def test_a_prediction_opens_its_figure(book, reader):
     for path in chapters(book):
         page = reader().open(path)
         question = page.locator(".edgedl-predict").first
-        figure = page.locator(".tag_predict-reveal img, .tag_predict-reveal .cell_output table").first
+        shown = ("img", ".cell_output table", ".edgedl-clickable > svg")
+        figure = page.locator(", ".join(f".tag_predict-reveal {kind}" for kind in shown)).first
         assert not figure.is_visible(), f"{path.name}: the answer shows before the question is answered"
         answer = question.get_attribute("data-answer")
         values = question.locator("option").evaluate_all("e => e.map(o => o.value)")
@@ -290,6 +291,24 @@ def test_a_prediction_opens_its_figure(book, reader):
         assert "edgedl-predict-wrong" in question.get_attribute("class")
         question.locator("select").select_option(answer)
         assert "edgedl-predict-right" in question.get_attribute("class")
+
+
+def test_a_point_of_a_clickable_figure_opens_what_stands_behind_it(book, reader):
+    pages = [path for path in chapters(book) if "edgedl-clickable" in path.read_text(encoding="utf-8")]
+    assert pages, "no chapter holds a clickable figure"
+    for path in pages:
+        one = reader()
+        page = one.open(path)
+        page.evaluate("document.querySelectorAll('.edgedl-locked').forEach(e => e.classList.remove('edgedl-locked'))")
+        page.evaluate("document.querySelectorAll('details.hide').forEach(e => { e.open = true })")
+        points = page.locator(".edgedl-clickable svg a")
+        assert points.count() > 1
+        for index in range(points.count()):
+            target = points.nth(index).get_attribute("xlink:href")
+            points.nth(index).evaluate("e => e.dispatchEvent(new MouseEvent('click', {bubbles: true, view: window}))")
+            page.wait_for_function("hash => location.hash === hash", arg=target)
+            assert page.locator(f"[id='{target[1:]}']").is_visible(), f"{path.name}: {target} stays closed"
+        assert not one.problems
 
 
 def test_formulas_are_set_by_the_local_mathjax(book, reader):
