@@ -1,7 +1,6 @@
 """Wrong counts and wrong blocks for MobileNets."""
 
 from edgedl_lib.inference.compression import compact_counts as counts
-from edgedl_lib.nets.zoo import mobilenet_v1
 from edgedl_lib.reproduce.sabotage import sabotage
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 #: Channels of the digit networks: after the stem and after the first and the second block.
 WIDTHS = (16, 32, 64)
 
-SQUEEZE_RATIO = 0.125  # squeezed channels over expanded ones, SqueezeNet's choice
+SQUEEZE_RATIO = 0.16  # squeezed channels over expanded ones; SqueezeNet takes 0.125 of much wider layers
 
 Block = Callable[[int, int], nn.Module]
 

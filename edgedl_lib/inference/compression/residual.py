@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from edgedl_lib.nets.datasets import Dataset, Split
 from edgedl_lib.nets.training import build, train
+from edgedl_lib.system.estimate import Estimate, paired
 
 WIDTH = 32
 LEARNING_RATE = 3e-3
@@ -125,6 +126,11 @@ class DepthResult:
     residual_loss: tuple[float, ...]
     plain_accuracy: tuple[float, ...]
     residual_accuracy: tuple[float, ...]
+
+
+def accuracy_gain(shallow: DepthResult, deep: DepthResult) -> Estimate:
+    """Points of test accuracy that the residual network gains by depth, seed by seed."""
+    return paired(deep.residual_accuracy, shallow.residual_accuracy)
 
 
 def degradation(
