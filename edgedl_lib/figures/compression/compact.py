@@ -17,16 +17,20 @@ LABELS_RIGHT = 8
 
 
 def plot_landscape(
-    axes: Axes, families: Mapping[str, Mapping[str, LayerGraph]], labels_left: Sequence[str] = ()
+    axes: Axes,
+    families: Mapping[str, Mapping[str, LayerGraph]],
+    joined: Sequence[str] = (),
+    labels_left: Sequence[str] = (),
 ) -> None:
     """Parameters against multiply-adds of whole networks, one colour a family, labels beside the points.
 
-    ``families`` maps a family's colour name to its networks by label; ``labels_left`` names those labelled on the left.
+    ``families`` maps a family's colour name to its networks by label; ``joined`` names the colours
+    whose points are one network at several scales, ``labels_left`` the networks labelled on the left.
     """
     for color, networks in families.items():
         size = [graph.parameter_count / 1e6 for graph in networks.values()]
         work = [graph.mac / 1e6 for graph in networks.values()]
-        axes.loglog(size, work, "o-", color=COLORS[color], ms=7, lw=1, alpha=0.9)
+        axes.loglog(size, work, "o-" if color in joined else "o", color=COLORS[color], ms=7, lw=1)
         for label, x, y in zip(networks, size, work, strict=True):
             left = label in labels_left
             shift, side = ((LABELS_LEFT, 4), "right") if left else ((LABELS_RIGHT, -4), "left")
@@ -92,8 +96,8 @@ def plot_depth(left: Axes, right: Axes, results: Sequence[DepthResult]) -> None:
             axes.fill_between(depths, values.min(axis=1), values.max(axis=1), color=COLORS[color], alpha=0.2, lw=0)
             place = (depths[-1], values[-1].mean())
             style = {"ha": "right", "color": COLORS[color], "weight": "bold"}
-            lift = -16 if (kind, quantity) == ("plain", "loss") or (kind, quantity) == ("residual", "accuracy") else 10
-            axes.annotate(kind, place, (0, lift), textcoords="offset points", **style)
+            lift = -18 if kind == "residual" and quantity == "accuracy" else 9
+            axes.annotate(kind, place, (-14, lift), textcoords="offset points", **style)
     left.set(ylabel="training loss (nats)", yscale="log", title="Plain depth cannot even be trained")
     right.set(ylabel="test accuracy (%)", title="A shortcut keeps depth usable")
     for axes in (left, right):
@@ -121,5 +125,5 @@ def plot_work_and_time(
     right.loglog(work, time[-1] * work / work[-1], "--", color=COLORS["neutral"], lw=1)
     style = {"textcoords": "offset points", "fontsize": 9}
     right.annotate("in proportion", (work[1], time[-1] * work[1] / work[-1]), (8, -4), color=COLORS["neutral"], **style)
-    right.annotate(f"{gain:.1f}× faster for each 4× less", (work[1], time[1]), (-4, 14), color=COLORS["cloud"], **style)
+    right.annotate(f"{gain:.1f}× faster for each 4× less", (work[0], time[0]), (-4, 12), color=COLORS["cloud"], **style)
     right.set(xlabel="multiply-adds (million)", ylabel="time (ms)", title="The saving shrinks on the way")
