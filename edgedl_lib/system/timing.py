@@ -45,7 +45,11 @@ class Timing:
 
 
 def measure_in_turn(
-    calls: Mapping[str, Callable[[], object]], *, windows: int = 7, window_seconds: float = WINDOW_SECONDS
+    calls: Mapping[str, Callable[[], object]],
+    *,
+    windows: int = 7,
+    window_seconds: float = WINDOW_SECONDS,
+    warm_up_seconds: float = WARM_UP_SECONDS,
 ) -> dict[str, Timing]:
     """Time rivals in rounds, one window of each per round.
 
@@ -56,6 +60,8 @@ def measure_in_turn(
         Rounds; at least 5 for a figure that is reported.
     window_seconds : float
         Length of one window (s); a call that takes longer fills a window alone.
+    warm_up_seconds : float
+        Each call is warmed up for this long (s) or for twenty calls, whichever ends first; once at least.
 
     Returns
     -------
@@ -64,7 +70,7 @@ def measure_in_turn(
     """
     if not calls or windows < 1:
         raise ValueError(f"nothing to time: {len(calls)} calls in {windows} windows; give at least one of each")
-    repeats = {name: _warm_up(call, window_seconds) for name, call in calls.items()}
+    repeats = {name: _warm_up(call, window_seconds, warm_up_seconds) for name, call in calls.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(windows):
         for name, call in calls.items():
@@ -92,10 +98,10 @@ def _window(call: Callable[[], object], repeats: int) -> float:
     return (perf_counter() - start) / repeats
 
 
-def _warm_up(call: Callable[[], object], window_seconds: float) -> int:
+def _warm_up(call: Callable[[], object], window_seconds: float, warm_up_seconds: float) -> int:
     """Run `call` until it is warm; returns how many calls fill one window."""
     fastest, spent, calls = np.inf, 0.0, 0
-    while calls < WARM_UP_CALLS and spent < WARM_UP_SECONDS:
+    while calls < WARM_UP_CALLS and spent < warm_up_seconds:
         seconds = _window(call, 1)
         fastest, spent, calls = min(fastest, seconds), spent + seconds, calls + 1
     return max(1, int(window_seconds / fastest))
