@@ -76,7 +76,9 @@ class EdgeStudy:
         """
         taught = self.taught[combination.student]
         alone, with_teacher = (taught.curve[:, taught.row(name)] for name in self._names(combination))  # (C, S)
-        return estimate(_first_reach(alone, taught.updates, alone[-1]) / _first_reach(with_teacher, taught.updates, alone[-1]))
+        return estimate(
+            _first_reach(alone, taught.updates, alone[-1]) / _first_reach(with_teacher, taught.updates, alone[-1])
+        )
 
     def mean(self, measure: str, combinations: Sequence[Combination]) -> Estimate:
         """Mean over combinations of "gain", "narrowing" or "speedup", with its interval over the seeds."""
