@@ -78,10 +78,9 @@ def cluster(
         raise ValueError(f"k-means needs finite values and at least one cluster, got {len(values)} and {clusters}")
     ordered = np.sort(values)
     centroids = _initial(ordered, clusters, initial, seed)
-    prefix = np.concatenate([[0.0], np.cumsum(ordered)])
     for _ in range(iterations):
         edges, centroids = _occupied(ordered, centroids)
-        moved = np.diff(prefix[edges]) / np.diff(edges)
+        moved = np.add.reduceat(ordered, edges[:-1]) / np.diff(edges)
         if np.array_equal(moved, centroids):
             break
         centroids = moved
