@@ -51,7 +51,9 @@ def unpack(message: bytes, shape: Sequence[int]) -> Tensor:
     """The map of this shape that :func:`pack` made a bit field of."""
     count = int(np.prod(shape))
     if len(message) != -(-count // BITS_PER_PACKED_BYTE):
-        raise ValueError(f"{len(message)} bytes do not hold a map of shape {tuple(shape)}; the message was cut or padded")
+        raise ValueError(
+            f"{len(message)} bytes do not hold a map of shape {tuple(shape)}; the message was cut or padded"
+        )
     bits = np.unpackbits(np.frombuffer(message, np.uint8), count=count)
     return torch.from_numpy(2.0 * bits - 1).float().reshape(tuple(shape))
 

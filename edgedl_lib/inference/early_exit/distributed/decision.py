@@ -12,8 +12,8 @@ from edgedl_lib.inference.early_exit.decision import ExitDecision
 def decide_levels(logits: Tensor, thresholds: Sequence[float]) -> ExitDecision:
     """Each sample leaves at the first level whose normalised entropy is *at most* the threshold; the last one answers.
 
-    BranchyNet's rule is strictly below.  With "at most", a threshold of 1 always leaves, even from a uniform guess, which
-    is what the byte formula of the paper takes for granted.
+    BranchyNet's rule is strictly below.  With "at most", a threshold of 1 always leaves, even from a uniform guess,
+    which is what the byte formula of the paper takes for granted.
 
     Parameters
     ----------
@@ -44,4 +44,6 @@ def threshold_for_share(logits: Tensor, share: float) -> float:
     if share in (0, 1):
         return float(share)
     ordered = normalised_entropy(logits).sort().values
-    return float(ordered[min(len(ordered) - 1, round(share * len(ordered)) - 1)]) if share * len(ordered) >= 0.5 else 0.0
+    return (
+        float(ordered[min(len(ordered) - 1, round(share * len(ordered)) - 1)]) if share * len(ordered) >= 0.5 else 0.0
+    )

@@ -145,7 +145,9 @@ class Heads(nn.Module):
 class ScoreExit(nn.Module):
     """Each sender scores its own maps; the aggregated scores are the exit's logits."""
 
-    def __init__(self, replicas: int, senders: int, features: int, classes: int, kind: str, binary: bool = True) -> None:
+    def __init__(
+        self, replicas: int, senders: int, features: int, classes: int, kind: str, binary: bool = True
+    ) -> None:
         super().__init__()
         self.kind, self.shape = kind, (replicas, senders)
         self.heads = Heads(replicas * senders, features, classes, binary)
@@ -169,7 +171,7 @@ class ScoreExit(nn.Module):
 
 
 class EdgeTier(nn.Module):
-    """Every edge server joins its cameras' maps and adds a block (pooling of stride 1); what it sends on is binary again."""
+    """Every edge server joins its cameras' maps and adds a block (pooling of stride 1); it sends binary maps on."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()
@@ -196,7 +198,7 @@ class EdgeTier(nn.Module):
 
 
 class CloudTier(nn.Module):
-    """Joins what arrives and adds two blocks in float: convolution, pooling of stride 1 as coded, normalisation, ReLU."""
+    """Joins what arrives and adds two float blocks: convolution, pooling of stride 1 as coded, normalisation, ReLU."""
 
     def __init__(self, senders: int, filters: int, design: Design) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Train DDNNs on several seeds and ask what their exits, cameras, thresholds and failures do to accuracy and bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from edgedl_lib.inference.early_exit.criteria import normalised_entropy
 from edgedl_lib.inference.early_exit.decision import ExitDecision
-from edgedl_lib.inference.early_exit.distributed.communication import device_bytes
+from edgedl_lib.inference.early_exit.distributed.communication import counted_bytes, device_bytes
 from edgedl_lib.inference.early_exit.distributed.decision import decide_levels, threshold_for_share
-from edgedl_lib.inference.early_exit.distributed.network import Design, device_scores
+from edgedl_lib.inference.early_exit.distributed.network import Design, device_scores, edges_for
 from edgedl_lib.inference.early_exit.distributed.training import train_ddnn
-from edgedl_lib.inference.early_exit.distributed.views import Views, ViewSets
+from edgedl_lib.inference.early_exit.distributed.views import ViewSets
 from edgedl_lib.inference.early_exit.network import MultiExitNetwork, exit_logits
 
 GRID = tuple(np.linspace(0, 1, 41).tolist())  # thresholds
@@ -102,3 +102,24 @@ def run_trials(design: Design, sets: Sequence[ViewSets], seed: int, **options) -
 
 def _accuracies(logits: Tensor, targets: Tensor) -> np.ndarray:
     return (logits.argmax(dim=-1) == targets).double().mean(dim=-1).numpy()
+
+
+def scaling_trials(design: Design, sets: Sequence[ViewSets], seed: int, **options) -> dict[int, list[Trial]]:
+    """Networks for the first 1, 2, ... cameras, each trained anew; the design's edges, if any, share the cameras."""
+    trials = {}
+    for count in range(1, design.cameras + 1):
+        edges = edges_for(count) if design.edges else ()
+        smaller = replace(design, cameras=count, edges=edges)
+        trials[count] = run_trials(smaller, [each.only(range(count)) for each in sets], seed, **options)
+    return trials
+
+
+def counted_at(trial: Trial, threshold: float, samples: int = 60) -> float:
+    """Mean bytes of real messages at a threshold minus what the closed form says, on the first test samples."""
+    inputs = trial.sets.test.inputs[:samples]
+    with torch.no_grad():
+        maps = trial.network.segments[0](inputs)
+    leaves = normalised_entropy(trial.test_logits[0, :samples]) <= threshold
+    design = trial.design
+    formula = device_bytes(design.classes, design.filters, design.map_bits, float(leaves.double().mean()))
+    return counted_bytes(device_scores(trial.network, inputs), maps, leaves) - formula

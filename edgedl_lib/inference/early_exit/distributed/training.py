@@ -80,7 +80,7 @@ def train_ddnn(
     network = build(lambda: ddnn(design), seed)
     train(
         network,
-        _side_by_side([each.split() for each in views]),
+        side_by_side([each.split() for each in views]),
         epochs=epochs,
         seed=seed,
         batch_size=batch_size,
@@ -97,7 +97,14 @@ def cooling(done: float) -> float:
     return min(1.0, max(0.05, 2 * (1 - done)))
 
 
-def _side_by_side(splits: Sequence[Split]) -> Split:
-    count = min(len(split) for split in splits)
-    inputs = torch.cat([split.inputs[:count] for split in splits], dim=1)
-    return Split(inputs, torch.stack([split.targets[:count] for split in splits], dim=1))
+def side_by_side(splits: Sequence[Split], trim: bool = True) -> Split:
+    """One split whose channels are all the cameras of all replicas, and targets of shape (samples, replicas, ...).
+
+    Sets of unequal length are cut to the shortest, or (``trim=False``) the last sample of the shorter is repeated.
+    """
+    lengths = [len(split) for split in splits]
+    rows = torch.arange(min(lengths) if trim else max(lengths))
+    chosen = [rows.clamp(max=length - 1) for length in lengths]
+    inputs = torch.cat([split.inputs[own] for split, own in zip(splits, chosen, strict=True)], dim=1)
+    targets = torch.stack([split.targets[own] for split, own in zip(splits, chosen, strict=True)], dim=1)
+    return Split(inputs, targets)

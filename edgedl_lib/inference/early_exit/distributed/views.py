@@ -146,7 +146,7 @@ def six_cameras(
 def patches(data: Dataset, rows: int = 3, columns: int = 2, limit: int | None = None) -> ViewSets:
     """Cut every image into patches, one for each device, row by row; all of them always see their part.
 
-    The authors' PyTorch experiment.  Images are enlarged where their sides are no multiples of twice the rows and columns.
+    The authors' PyTorch experiment.  Images are enlarged where their sides are no multiples of twice rows x columns.
     """
     size = 2 * rows * columns
     side = -(-data.input_shape[-1] // size) * size  # next multiple
