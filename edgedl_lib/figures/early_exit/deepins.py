@@ -48,7 +48,7 @@ def plot_sweeps(axes: Axes, sweeps: Mapping[str, LineSweep]) -> None:
 
 
 def plot_price(axes: Axes, studies: Sequence[InspectionStudy]) -> None:
-    """Accuracy against bytes per image for every threshold; the chosen one, both ends and the squeezed models marked."""
+    """Accuracy against bytes per image for every threshold; the chosen one and both ends are marked."""
     grid = thresholds()
     for study in studies:
         curve = [study.at_threshold(threshold) for threshold in grid]
@@ -58,8 +58,8 @@ def plot_price(axes: Axes, studies: Sequence[InspectionStudy]) -> None:
         colour = COLORS[POLICY_COLOURS[policy]]
         points = [(each.answers[policy].bytes_per_image, 100 * each.accuracy(policy)) for each in studies]
         axes.plot(*np.array(points).T, marker, color=colour, ms=8)
-    _name_policies(axes, studies)
     axes.set(xscale="log", xlabel="bytes per image over the shared uplink", ylabel="accuracy of the type (%)")
+    _name_policies(axes, studies)
 
 
 def _name_policies(axes: Axes, studies: Sequence[InspectionStudy]) -> None:
@@ -76,6 +76,8 @@ def _name_policies(axes: Axes, studies: Sequence[InspectionStudy]) -> None:
         axes.annotate(
             text, (size, height), (0, 9), textcoords="offset points", ha=side, color=COLORS[colour], weight="bold"
         )
+    axes.set_xticks([8, 16, 32, 64, 128, 256, 1024], ["8", "16", "32", "64", "128", "256", "1,024"])
+    axes.minorticks_off()
     axes.margins(y=0.2)
 
 

@@ -67,25 +67,14 @@ def plot_edge_only(axes: Axes, rates: np.ndarray, curves: Mapping[str, np.ndarra
     for name, seconds in curves.items():
         colour, style = styles[name]
         axes.loglog(rates / KILOBIT, seconds, color=COLORS[colour], ls=style)
-    ends = {name: seconds[0] for name, seconds in curves.items()}
-    axes.annotate(
-        "with 18 % overhead",
-        (rates[0] / KILOBIT, ends["fitted to both points"]),
-        (20, -2),
-        textcoords="offset points",
-        color=COLORS["edge"],
-        weight="bold",
-    )
-    axes.annotate(
-        "the bare float image",
-        (rates[0] / KILOBIT, ends["float image, nothing else"]),
-        (-4, -40),
-        textcoords="offset points",
-        color=COLORS["neutral"],
-    )
+    axes.text(62, 2.2, "with 18 % overhead", color=COLORS["edge"], weight="bold")
+    axes.text(52, 0.62, "the bare float image", color=COLORS["neutral"], weight="bold")
     points = np.array(sorted(REPORTED_EDGE_ONLY.items()))
     axes.plot(points[:, 0] / KILOBIT, points[:, 1], "o", color=COLORS["accent"], ms=8)
     axes.set(xlabel="bandwidth (kbit/s)", ylabel="edge-only latency (s)")
+    axes.set_xticks([50, 100, 200, 500, 1000, 1500], ["50", "100", "200", "500", "1,000", "1,500"])
+    axes.set_yticks([0.1, 0.2, 0.5, 1, 2], ["0.1", "0.2", "0.5", "1", "2"])
+    axes.minorticks_off()
 
 
 def plot_exit_accuracy(axes: Axes, epochs: Sequence[int], accuracies: np.ndarray) -> None:
@@ -125,18 +114,24 @@ def plot_convolutions(axes: Axes, errors: ConvolutionErrors) -> None:
     axes.set(xlabel="measured (µs)", ylabel="predicted (µs)")
 
 
-def plot_stream(rate: Axes, latency: Axes, trace: Trace, runs: Mapping[str, StreamRun]) -> None:
-    """Above the link's rate, below the latency of every policy and the deadline."""
+def plot_stream(rate: Axes, latency: Axes, trace: Trace, runs: Mapping[str, StreamRun], window=(0, 400)) -> None:
+    """Above the link's rate, below the latency of every policy and the deadline; crosses where a policy gave up."""
     colours = {"Edgent": "accent", "edge only": "edge", "right-sizing only": "end"}
+    heights = {"edge only": 0.99, "Edgent": 0.62, "right-sizing only": 0.44}
     rate.plot(trace.time, trace.rate / KILOBIT, color=COLORS["neutral"], lw=1.2)
-    rate.set(ylabel="link (kbit/s)", yscale="log")
-    for name, run in runs.items():
-        marker = {"Edgent": "o"}.get(name)
-        latency.plot(run.start, run.latency, color=COLORS[colours[name]], lw=1.1, marker=marker, ms=3)
-        text = f"{name}: {run.met_share:.0%} in time"
-        height = {"Edgent": 0.62, "edge only": 0.93, "right-sizing only": 0.44}[name]
-        shade = END_TEXT if name == "right-sizing only" else COLORS[colours[name]]
-        latency.text(1.01, height, text, color=shade, weight="bold", va="top", fontsize=9, transform=latency.transAxes)
+    rate.set(ylabel="link (kbit/s)", yscale="log", xlim=window)
+    rate.set_yticks([50, 200, 1000], ["50", "200", "1,000"])
+    rate.minorticks_off()
     deadline = next(iter(runs.values())).deadline
+    for name, run in runs.items():
+        colour = COLORS[colours[name]]
+        marker = {"Edgent": "o", "edge only": "."}.get(name)
+        latency.plot(run.start, run.latency, color=colour, lw=1.1, marker=marker, ms=4)
+        given_up = run.start[np.isinf(run.latency)]
+        latency.plot(given_up, np.full(given_up.size, 1.25 * deadline), "x", color=colour, ms=4)
+        shade = END_TEXT if name == "right-sizing only" else colour
+        text = f"{name}:\n{run.met_share:.0%} in time"
+        where = {"color": shade, "weight": "bold", "va": "top", "fontsize": 9, "transform": latency.transAxes}
+        latency.text(1.01, heights[name], text, **where)
     latency.axhline(deadline, color="black", lw=1, ls="--")
-    latency.set(xlabel="time (s)", ylabel="latency (s)", ylim=(0, 2.4 * deadline))
+    latency.set(xlabel="time (s)", ylabel="latency (s)", ylim=(0, 1.4 * deadline), xlim=window)

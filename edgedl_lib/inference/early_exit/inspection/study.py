@@ -61,6 +61,16 @@ class InspectionStudy:
         """Accuracy of the split minus that of the better squeezed model."""
         return self.accuracy("split") - max(self.squeezed.values())
 
+    def row(self) -> tuple[float, ...]:
+        """Threshold, share that the fog answers, and the accuracy of each policy; shares in percent."""
+        accuracies = [100 * self.accuracy(policy) for policy in POLICIES]
+        return self.threshold, 100 * self.answers["split"].exit_ratio, *accuracies
+
+    @property
+    def degree_error(self) -> float:
+        """Error of the split's degrees on the test tiles."""
+        return self.answers["split"].degree_error(self.test)
+
     @property
     def communication(self) -> float:
         """Bytes per image of the split, over raw."""
@@ -80,7 +90,7 @@ class InspectionStudy:
 
 
 def run_study(
-    seed: int, train_count: int = 1200, test_count: int = 1000, epochs: int = 6, retrain: int = 1
+    seed: int, train_count: int = 1200, test_count: int = 1000, epochs: int = 8, retrain: int = 1
 ) -> InspectionStudy:
     """Train and judge one network.
 
