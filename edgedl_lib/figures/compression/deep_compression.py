@@ -29,6 +29,8 @@ def plot_bytes(axes: Axes, compressed: CompressedModel) -> None:
             left += size
         text = f"{left:.0f} kB, {compressed.rate(stage):.1f}×"
         axes.annotate(text, (left, position), (6, -3), textcoords="offset points", weight="bold")
+    note = "thin: code books, tables, biases"
+    axes.annotate(note, (left, position), (6, -16), textcoords="offset points", color=COLORS["neutral"], fontsize=9)
     axes.set_yticks(range(len(STAGES)), list(STAGES.values()))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)

@@ -11,14 +11,15 @@ import numpy as np
 from torch import nn
 
 from edgedl_lib.inference.compression.container import pack
-from edgedl_lib.inference.compression.deep_compression import code, tensors_of
+from edgedl_lib.inference.compression.deep_compression import INDEX_BITS, tensors_of
 from edgedl_lib.inference.compression.pruning import magnitude_prune
 from edgedl_lib.inference.compression.published import PublishedNetwork
 from edgedl_lib.inference.compression.retraining import prune_and_retrain
+from edgedl_lib.inference.compression.sharing import fine_tune_code_books, share_weights
 from edgedl_lib.nets.datasets import Dataset
 from edgedl_lib.nets.training import error
 
-GAP_BITS = range(4, 10)  # widths tried when pruning stands alone
+GAP_BITS = (5, 6, 7, 8)  # widths tried when pruning stands alone
 
 
 def keep_for(network: PublishedNetwork, reduction: float) -> dict[str, float]:
@@ -127,7 +128,9 @@ def shared_sizes(
     """Sharing, of unpruned or pruned networks: one point for each model and its bits."""
     percent, errors = [], []
     for model, width in zip(models, bits, strict=True):
-        coded = code(model, width, data, seed, share_epochs=epochs)
-        percent.append(100 / coded.rate("shared"))
-        errors.append(error(coded.module, data.test))
+        small = copy.deepcopy(model)
+        shared = fine_tune_code_books(small, share_weights(small, width), data, epochs=epochs, seed=seed)
+        file = pack(tensors_of(small, shared), INDEX_BITS, huffman=False)
+        percent.append(100 * file.size / pack(tensors_of(model)).size)
+        errors.append(error(small, data.test))
     return SizeCurve(np.array(percent), np.array(errors))
