@@ -103,22 +103,27 @@ def two_random_matrices():
     return low_rank_study.energy_of_quarter(first) - low_rank_study.energy_of_quarter(second)
 
 
-@sabotage("lowrank.accuracy_loss")
+@sabotage("lowrank.accuracy_loss", "lowrank.accuracy_loss.conv2")
 def filters_flattened_in_the_wrong_order():
     """An SVD of (output, input x window), its factors then read as vertical and horizontal filters."""
     network, data = trained_conv()
-    replaced = {}
-    for name, rank in low_rank_study.separable_ranks(network, 2).items():
-        layer = nn.Conv2d(*network.get_submodule(name).weight.shape[1::-1], 5, padding=2)
-        weight = network.get_submodule(name).weight.detach()
-        filters, channels = weight.shape[:2]
-        wrong = weight.reshape(channels * 5, filters * 5)  # not (c, y), (f, x)
-        left, right = low_rank.svd_factors(wrong, rank)
-        product = (left @ right).reshape(channels, 5, filters, 5).permute(2, 0, 1, 3)
-        layer.weight.data = product.contiguous()
-        layer.bias.data = network.get_submodule(name).bias.detach()
-        replaced[name] = layer
-    return error(low_rank.replace_layers(network, replaced), data.test) - error(network, data.test)
+    wrong = {name: wrongly_separated(network.get_submodule(name), rank) for name, rank in (("conv1", 2), ("conv2", 13))}
+    baseline = error(network, data.test)
+    second = low_rank.replace_layers(network, {"conv2": wrong["conv2"]})
+    return {
+        "lowrank.accuracy_loss": error(low_rank.replace_layers(network, wrong), data.test) - baseline,
+        "lowrank.accuracy_loss.conv2": error(second, data.test) - baseline,
+    }
+
+
+def wrongly_separated(layer: nn.Conv2d, rank: int) -> nn.Conv2d:
+    filters, channels = layer.weight.shape[:2]
+    matrix = layer.weight.detach().reshape(channels * 5, filters * 5)  # not the order (c, y), (f, x)
+    left, right = low_rank.svd_factors(matrix, rank)
+    wrong = nn.Conv2d(channels, filters, 5, padding=2)
+    wrong.weight.data = (left @ right).reshape(channels, 5, filters, 5).permute(2, 0, 1, 3).contiguous()
+    wrong.bias.data = layer.bias.detach()
+    return wrong
 
 
 @sabotage("lowrank.fine_tuning")

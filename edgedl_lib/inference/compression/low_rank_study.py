@@ -149,9 +149,19 @@ class Recovery:
         return (self.truncated - self.tuned) / lost if lost > 0 else float("nan")
 
 
-def recover(model: nn.Module, train_split: Split, test: Split, gain: float, *, epochs: int, seed: int) -> Recovery:
-    """Separate all convolutions at ``gain``, then fine-tune the whole network."""
-    factored = factorise(model, ranks=separable_ranks(model, gain))
+def recover(
+    model: nn.Module,
+    train_split: Split,
+    test: Split,
+    gain: float,
+    *,
+    epochs: int,
+    seed: int,
+    layers: Sequence[str] | None = None,
+) -> Recovery:
+    """Separate the convolutions at ``gain``, all or those named in ``layers``, then fine-tune the whole network."""
+    ranks = separable_ranks(model, gain)
+    factored = factorise(model, ranks=ranks if layers is None else {name: ranks[name] for name in layers})
     truncated = error(factored, test)
     train(factored, train_split, epochs=epochs, seed=seed)
     return Recovery(error(model, test), truncated, error(factored, test))

@@ -10,7 +10,7 @@ from torch import nn
 
 from edgedl_lib.inference.compression.factor_timing import mac_count
 from edgedl_lib.inference.compression.factorise import factorise
-from edgedl_lib.inference.compression.low_rank import break_even_rank, factored_linear, replace_layers
+from edgedl_lib.inference.compression.low_rank import factored_linear, rank_for_gain, replace_layers
 from edgedl_lib.inference.compression.low_rank_study import separable_ranks
 from edgedl_lib.inference.compression.sparse_coding import SparseCodedLinear
 from edgedl_lib.nets.datasets import Dataset
@@ -62,10 +62,10 @@ def sparse_candidates(model: nn.Module, data: Dataset, name: str = "dense1") -> 
 
 
 def svd_candidates(model: nn.Module, data: Dataset, name: str = "dense1") -> list[Candidate]:
-    """The named layer by SVD at every rank that shrinks it, smallest first."""
+    """The named layer by SVD at every rank that halves it or better, smallest first."""
     layer = model.get_submodule(name)
     m, n = layer.weight.shape
-    ranks = range(1, min(break_even_rank(m, n), m, n) + 1)
+    ranks = range(1, rank_for_gain(m, n, 2) + 1)
     changed = {r: replace_layers(model, {name: factored_linear(layer, r)}) for r in ranks}
     return [
         Candidate(net, r * (m + n), m * n, r * (m + n), error(net, data.validation), f"rank {r}")
