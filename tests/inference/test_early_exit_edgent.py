@@ -361,3 +361,22 @@ def test_unfit_layers_have_no_line():
         fit_regressions(
             "dense only", [layers.dense(f"fc{n}", (n + 1,), 2) for n in range(3)], [1, 2, 3], LinearLatency(0, 0, 0)
         ).layer_latency(lenet5())
+
+
+def test_configuration_map_never_promises_more_than_the_rate():
+    states = np.geomspace(50e3, 1.5e6, 30)
+    rates = np.geomspace(50e3, 5e6, 200)
+    mapped = dynamic.mapped_rates(rates, states)
+    assert (mapped <= rates * (1 + 1e-12)).all()
+    assert set(mapped) <= set(states)
+
+
+def test_configuration_map_with_disorder_is_refused():
+    with pytest.raises(ValueError, match="increase"):
+        dynamic.mapped_rates([1e6], [2e6, 1e6])
+
+
+def test_noise_free_probe_reports_the_trace():
+    trace = synthetic_trace(0, duration=60)
+    start = np.arange(0.0, 60.0)
+    assert np.array_equal(dynamic.measured_rates(trace, start, seed=1, noise=0.0), trace.rate_at(start))

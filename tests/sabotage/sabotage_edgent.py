@@ -151,3 +151,14 @@ def one_plan_for_the_mean_rate():
 def judged_by_its_own_kind():
     """Comparing Edgent's lines with Edgent's lines."""
     return 1.0
+
+
+@sabotage("edgent.change_point_switches")
+def every_measurement_is_a_change():
+    """A detector with threshold zero restarts at each measurement, and the plan follows the noise."""
+    trace, exits = study.stream_trace(0), study.published_exits("total")
+    start = np.arange(0.0, trace.duration, 2.0)
+    probed = dynamic.measured_rates(trace, start, 0)
+    seen = (probed, dynamic.detect_states(probed, threshold=0.0, drift=0.0))
+    runs = [dynamic.run_stream("Edgent", exits, trace, start, 1.0, rates) for rates in seen]
+    return runs[1].switches / runs[0].switches

@@ -101,6 +101,47 @@ def gain(runs: dict[str, StreamRun]) -> float:
     return runs["Edgent"].useful_share - max(runs[policy].useful_share for policy in BASELINES)
 
 
+def measured_rates(trace: Trace, start: np.ndarray, seed: int, noise: float = 0.3) -> np.ndarray:
+    """What a bandwidth probe reports when each query is asked: the rate times log-normal noise, (Q,) bit/s."""
+    noise = checked_scalar("noise", noise)
+    return trace.rate_at(start) * np.exp(np.random.default_rng(seed).normal(0.0, noise, len(start)))
+
+
+def mapped_rates(rates, states) -> np.ndarray:
+    """The state of the configuration map that answers for each rate: the highest not above it, or the lowest.
+
+    Parameters
+    ----------
+    rates : (Q,) bit/s
+    states : (K,) bit/s, increasing: the map holds one plan for each
+
+    Raises
+    ------
+    ValueError
+        If the states do not increase.
+
+    Examples
+    --------
+    >>> mapped_rates([40e3, 99e3, 1e6], [50e3, 100e3, 200e3]).tolist()
+    [50000.0, 50000.0, 200000.0]
+    """
+    states = checked_rates(states)
+    if (np.diff(states) <= 0).any():
+        raise ValueError(f"the {states.size} states of a configuration map must increase")
+    return states[np.maximum(np.searchsorted(states, checked_rates(rates), side="right") - 1, 0)]
+
+
+def noisy_streams(
+    exits: Sequence[ExitCosts], trace: Trace, states, deadline: float, seed: int, every: float = 2.0
+) -> tuple[StreamRun, StreamRun]:
+    """Edgent on a noisy probe, through the configuration map: by the newest measurement, and by the detected state."""
+    start = np.arange(trace.time[0], trace.time[-1], every)
+    probed = measured_rates(trace, start, seed)
+    seen = (mapped_rates(each, states) for each in (probed, detect_states(probed)))
+    newest, detected = (run_stream("Edgent", exits, trace, start, deadline, rates) for rates in seen)
+    return newest, detected
+
+
 def stream_latency(
     exits: Sequence[ExitCosts], exit_index: np.ndarray, split: np.ndarray, trace: Trace, start: np.ndarray
 ) -> np.ndarray:
