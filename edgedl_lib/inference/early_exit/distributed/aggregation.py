@@ -1,4 +1,4 @@
-"""Maximum, average or concatenation: all pairs of joints for scores and for maps, on shared devices or trained apart."""
+"""Maximum, average or concatenation: all pairs of joints for scores and maps, on shared devices or trained apart."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,13 +11,20 @@ from edgedl_lib.inference.early_exit.distributed.binary import clip_latent_weigh
 from edgedl_lib.inference.early_exit.distributed.decision import decide_levels
 from edgedl_lib.inference.early_exit.distributed.network import AGGREGATIONS, CloudTier, Design, DeviceTier, ScoreExit
 from edgedl_lib.inference.early_exit.distributed.study import GRID, run_trials
-from edgedl_lib.inference.early_exit.distributed.training import cooling, device_loss, exit_loss, side_by_side
+from edgedl_lib.inference.early_exit.distributed.training import (
+    BATCH_SIZE,
+    LEARNING_RATE,
+    cooling,
+    device_loss,
+    exit_loss,
+    side_by_side,
+)
 from edgedl_lib.inference.early_exit.distributed.views import ViewSets
 from edgedl_lib.nets.training import build, train
 
 
 class JointBank(nn.Module):
-    """One set of devices with every joint on top: three local exits on the same heads, three clouds on the same maps."""
+    """One set of devices below every joint: three local exits on the same heads, three clouds on the same maps."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()
@@ -86,7 +93,7 @@ def _apart(design: Design, sets: Sequence[ViewSets], seed: int, options: dict) -
 
 
 def _shared(design: Design, sets: Sequence[ViewSets], seed: int, options: dict) -> np.ndarray:
-    settings = {"epochs": 3, "batch_size": 48, "learning_rate": 1e-2} | options
+    settings = {"epochs": 2, "batch_size": BATCH_SIZE, "learning_rate": LEARNING_RATE} | options
     bank = build(lambda: JointBank(design), seed)
     train(
         bank,

@@ -14,6 +14,9 @@ from edgedl_lib.inference.early_exit.network import MultiExitNetwork
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.nets.training import build, train
 
+BATCH_SIZE = 40
+LEARNING_RATE = 0.015  # of Adam; binary weights need larger steps than float ones
+
 
 def ddnn_objective(network: MultiExitNetwork, views: Tensor, targets: Tensor) -> Tensor:
     """Sum of all cross entropies, each with weight one, as in the authors' code (Teerapittayanon et al. 2017 [161]).
@@ -52,9 +55,9 @@ def train_ddnn(
     views: Sequence[Views],
     seed: int,
     *,
-    epochs: int = 3,
-    batch_size: int = 48,
-    learning_rate: float = 1e-2,
+    epochs: int = 2,
+    batch_size: int = BATCH_SIZE,
+    learning_rate: float = LEARNING_RATE,
 ) -> list[MultiExitNetwork]:
     """Train one network for each set of views, all in the same loop; they share no weight, hence no gradient.
 
