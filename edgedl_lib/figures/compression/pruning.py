@@ -14,7 +14,6 @@ from edgedl_lib.reproduce.style import COLORS
 
 CURVES = {
     "plain": ("no retraining", "end", "s-"),
-    "at_once": ("pruned at once, retrained", "cloud", "D--"),
     "rounds": ("in rounds, retrained", "edge", "o-"),
 }
 
@@ -29,6 +28,9 @@ def plot_reductions(axes: Axes, studies: Sequence[LenetStudy]) -> None:
         errors = np.array([getattr(study, name).errors for study in studies])
         axes.fill_between(reductions, errors.min(0), errors.max(0), color=COLORS[color], alpha=0.15, lw=0)
         axes.plot(reductions, errors.mean(0), marks, color=COLORS[color], label=label)
+    at_once = np.mean([study.at_once[-1] for study in studies])
+    place = studies[0].rounds.reductions[studies[0].published]
+    axes.plot(place, at_once, "D", mfc="white", color=COLORS["cloud"], ms=9, label="pruned at once, retrained")
     axes.set_xscale("log")
     axes.set_yscale("log")
     ticks = [1.5, 3, 6, 12, 24, 36]

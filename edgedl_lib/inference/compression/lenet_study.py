@@ -40,8 +40,6 @@ class Effort:
         Reductions without retraining.
     rounds : tuple of float
         Reductions of the successive rounds; 12 stands for the published one.
-    at_once : tuple of float
-        Those of ``rounds`` that are also reached in one step with the same number of epochs.
     alone_bits : tuple of int
         Bits of sharing without pruning.
     together_bits : int
@@ -54,7 +52,6 @@ class Effort:
     sharing_curves: int = 1
     plain: tuple[float, ...] = (1.5, 2, 3, 4, 6, 8, 12, 24)
     rounds: tuple[float, ...] = (5, 12, 36)
-    at_once: tuple[float, ...] = (12,)
     alone_bits: tuple[int, ...] = (1, 2)
     together_bits: int = 5
 
@@ -67,8 +64,7 @@ class LenetStudy:
     unpruned: float
     plain: PruningCurve
     rounds: PruningCurve
-    at_once: PruningCurve
-    short: PruningCurve  # pruned at once to the published densities, retrained for one round
+    at_once: np.ndarray  # pruned at once to the published densities, after one, two ... rounds' worth of retraining
     published: int  # position of the published reduction in ``rounds``
     compressed: CompressedModel
     error: float  # of the compressed network
@@ -92,14 +88,13 @@ class LenetStudy:
 
     @property
     def iterative_gain(self) -> float:
-        """Error of pruning at once minus error of pruning in rounds, mean over the reductions tried with both."""
-        in_rounds = [self.rounds.error_at(step) for step in self.at_once.reductions]
-        return float(np.mean(self.at_once.errors - in_rounds))
+        """Error of pruning at once minus error of pruning in rounds, both retrained for as long in all."""
+        return float(self.at_once[-1] - self.rounds.errors[self.published])
 
     @property
     def equal_round_gain(self) -> float:
-        """The same at the published densities, where pruning at once is retrained no longer than one round."""
-        return self.short.error_at(self.rounds.reductions[self.published]) - self.rounds.errors[self.published]
+        """The same with pruning at once retrained no longer than one round."""
+        return float(self.at_once[0] - self.rounds.errors[self.published])
 
     @property
     def alone_worse(self) -> float:
@@ -123,7 +118,6 @@ def run_lenet(
     train(reference, data.train, epochs=effort.training, seed=seed, **RETRAINING)
     steps = tuple(_exact(step, network) for step in effort.rounds)
     rounds = prune_in_rounds(reference, data, network, steps, epochs=effort.round, seed=seed)
-    epochs = {_exact(step, network): effort.round * (1 + effort.rounds.index(step)) for step in effort.at_once}
     published = effort.rounds.index(12)
     compressed = code(rounds.models[published], bits, data, seed, share_epochs=effort.sharing)
     further = rounds.models[published + 1 :]
@@ -135,8 +129,7 @@ def run_lenet(
         error(reference, data.test),
         prune_only(reference, data, network, [_exact(step, network) for step in effort.plain]),
         rounds,
-        prune_at_once(reference, data, network, epochs, seed=seed),
-        prune_at_once(reference, data, network, {steps[published]: effort.round}, seed=seed),
+        prune_at_once(reference, data, network, parts=published + 1, epochs=effort.round, seed=seed),
         published,
         compressed,
         error(compressed.module, data.test),

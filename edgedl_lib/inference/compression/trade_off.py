@@ -82,15 +82,14 @@ def prune_in_rounds(
 
 
 def prune_at_once(
-    model: nn.Module, data: Dataset, network: PublishedNetwork, epochs: dict[float, int], *, seed: int
-) -> PruningCurve:
-    """Prune to each reduction from the trained network, then retrain for its number of epochs."""
-    models = []
-    for reduction, count in epochs.items():
-        pruned = copy.deepcopy(model)
-        prune_and_retrain(pruned, data, keep_for(network, reduction), epochs=count, seed=seed)
-        models.append(pruned)
-    return PruningCurve(tuple(epochs), np.array([error(model, data.test) for model in models]), tuple(models))
+    model: nn.Module, data: Dataset, network: PublishedNetwork, *, parts: int, epochs: int, seed: int
+) -> np.ndarray:
+    """Prune to the published densities in one step, then retrain ``parts`` times; errors after each, shape (parts,)."""
+    pruned, errors = copy.deepcopy(model), []
+    for part in range(parts):  # the survivors are the largest weights: pruning again changes nothing
+        prune_and_retrain(pruned, data, network.keep, epochs=epochs, seed=seed + part)
+        errors.append(error(pruned, data.test))
+    return np.array(errors)
 
 
 @dataclass(frozen=True)
