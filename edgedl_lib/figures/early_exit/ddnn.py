@@ -9,7 +9,11 @@ from matplotlib.axes import Axes
 
 from edgedl_lib.reproduce.style import COLORS
 
-CURVES = {"individual": ("neutral", "one camera"), "local": ("end", "local"), "cloud": ("cloud", "cloud")}
+CURVES = {  # colour, label and how far it is moved from the end of its curve, in points
+    "individual": ("neutral", "one camera", 0),
+    "local": ("end", "local", -5),
+    "cloud": ("cloud", "cloud", 5),
+}
 
 
 def plot_views(axes: Sequence[Sequence[Axes]], pictures: np.ndarray, visible: np.ndarray) -> None:
@@ -29,11 +33,13 @@ def plot_views(axes: Sequence[Sequence[Axes]], pictures: np.ndarray, visible: np
 def plot_scaling(axes: Axes, accuracies: Mapping[str, np.ndarray], title: str) -> None:
     """Accuracy against the number of cameras for a single camera, the local and the cloud exit, named at the end."""
     counts = np.arange(1, len(accuracies["local"]) + 1)
-    for name, (color, label) in CURVES.items():
+    for name, (color, label, off) in CURVES.items():
         values = np.asarray(accuracies[name])
         axes.plot(counts, values, "o-", color=COLORS[color], ms=5)
         place = (counts[-1], values[-1])
-        axes.annotate(label, place, (6, 0), textcoords="offset points", va="center", color=COLORS[color], weight="bold")
+        axes.annotate(
+            label, place, (6, off), textcoords="offset points", va="center", color=COLORS[color], weight="bold"
+        )
     axes.set(xlabel="cameras", xlim=(0.8, counts[-1] + 1.4), ylim=(0.3, 1.02), title=title)
     axes.set_xticks(counts)
 
