@@ -138,3 +138,28 @@ def columns_in_the_wrong_order():
 def density_read_as_speed():
     """Zeros left in place give no speed, so a quarter of the promise; the operation count read as a speed-up."""
     return {"han_prune.filter_speed": 1 / 4, "han_prune.zeros_speed": 1 / 0.08}
+
+
+@sabotage("han_prune.dead_units", "han_prune.dead_unit_difference")
+def random_pruning_and_dropped_constants():
+    """Weights dropped at random leave hardly a unit dead; units without inputs are dropped with the constants they emit."""
+    network = published.published_network("lenet-300-100")
+    model = build(lenet_300_100, 0)
+    generator = torch.Generator().manual_seed(0)
+    masks = {}
+    for layer in network.layers:
+        shape = model.get_submodule(layer.name).weight.shape
+        masks[layer.name] = torch.rand(shape, generator=generator) < layer.kept
+    FixedMasks(masks)(model)
+    left = filters.remove_dead_units(model)
+    dead = 1 - (left.dense1.out_features + left.dense2.out_features) / 400
+    silent = build(lenet_300_100, 1)
+    with torch.no_grad():
+        silent.dense1.weight[:100] = 0
+        silent.dense1.bias[:100] = 1
+    small = filters.extract(silent, {"dense1": torch.arange(100, 300)})
+    inputs = torch.rand(8, 784, generator=generator)
+    return {
+        "han_prune.dead_units": 100 * dead,
+        "han_prune.dead_unit_difference": sparse_speed.logit_difference(silent, small, inputs),
+    }
