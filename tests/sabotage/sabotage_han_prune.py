@@ -142,7 +142,7 @@ def density_read_as_speed():
 
 @sabotage("han_prune.dead_units", "han_prune.dead_unit_difference")
 def random_pruning_and_dropped_constants():
-    """Weights dropped at random leave hardly a unit dead; units without inputs are dropped with the constants they emit."""
+    """Weights dropped at random leave hardly a unit dead; silent units dropped with the constants they emit."""
     network = published.published_network("lenet-300-100")
     model = build(lenet_300_100, 0)
     generator = torch.Generator().manual_seed(0)
