@@ -380,3 +380,14 @@ def test_noise_free_probe_reports_the_trace():
     trace = synthetic_trace(0, duration=60)
     start = np.arange(0.0, 60.0)
     assert np.array_equal(dynamic.measured_rates(trace, start, seed=1, noise=0.0), trace.rate_at(start))
+
+
+def test_probe_of_a_dead_link_reports_its_floor():
+    trace = Trace("gap", [0.0, 1.0], [0.0, 1e6])
+    assert dynamic.measured_rates(trace, np.array([0.5]), seed=0, noise=0.0)[0] == dynamic.LEAST_RATE
+
+
+def test_switch_ratio_needs_a_switch():
+    steady = dynamic.run_policies(TOTAL, Trace("steady", [0.0, 20.0], [4e5, 4e5]), deadline=1.0)["Edgent"]
+    with pytest.raises(ValueError, match="never changes"):
+        dynamic.switch_ratio(steady, steady)

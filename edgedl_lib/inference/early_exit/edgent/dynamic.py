@@ -17,6 +17,8 @@ from edgedl_lib.inference.early_exit.edgent.optimiser import NONE, ExitCosts, ch
 from edgedl_lib.inference.partition.validation import checked_rates, checked_scalar
 from edgedl_lib.system.trace import Trace
 
+LEAST_RATE = 1e3  # bit/s, that a probe can tell from nothing
+
 
 @dataclass(frozen=True, eq=False)
 class StreamRun:
@@ -102,9 +104,13 @@ def gain(runs: dict[str, StreamRun]) -> float:
 
 
 def measured_rates(trace: Trace, start: np.ndarray, seed: int, noise: float = 0.3) -> np.ndarray:
-    """What a bandwidth probe reports when each query is asked: the rate times log-normal noise, (Q,) bit/s."""
+    """What a bandwidth probe reports when each query is asked: the rate times log-normal noise, (Q,) bit/s.
+
+    A link that is down reports the least that a probe can tell, 1 kbit/s.
+    """
     noise = checked_scalar("noise", noise)
-    return trace.rate_at(start) * np.exp(np.random.default_rng(seed).normal(0.0, noise, len(start)))
+    factor = np.exp(np.random.default_rng(seed).normal(0.0, noise, len(start)))
+    return np.maximum(trace.rate_at(start), LEAST_RATE) * factor
 
 
 def mapped_rates(rates, states) -> np.ndarray:
@@ -140,6 +146,19 @@ def noisy_streams(
     seen = (mapped_rates(each, states) for each in (probed, detect_states(probed)))
     newest, detected = (run_stream("Edgent", exits, trace, start, deadline, rates) for rates in seen)
     return newest, detected
+
+
+def switch_ratio(newest: StreamRun, detected: StreamRun) -> float:
+    """Plan changes by the detected state over those by the newest measurement.
+
+    Raises
+    ------
+    ValueError
+        If the newest measurement never changes the plan.
+    """
+    if newest.switches == 0:
+        raise ValueError("the plan never changes on this trace: choose a link that crosses a decision")
+    return detected.switches / newest.switches
 
 
 def stream_latency(

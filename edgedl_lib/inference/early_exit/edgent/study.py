@@ -149,8 +149,10 @@ def stream_trace(seed: int) -> Trace:
     return synthetic_trace(seed, low=float(RATES[0]), high=float(RATES[-1]), duration=STREAM_SECONDS)
 
 
-def recorded_traces(path: str | os.PathLike, count: int) -> list[Trace]:
+def recorded_traces(path: str | os.PathLike, count: int, share: float = 0.1) -> list[Trace]:
     """The first `count` recordings of a trace file that last at least two minutes.
+
+    Each device gets a `share` of the recorded rate, as one of ten in the same cell: that is the paper's range.
 
     Raises
     ------
@@ -162,4 +164,4 @@ def recorded_traces(path: str | os.PathLike, count: int) -> list[Trace]:
     long = [trace for trace in itertools.islice(recordings, 4 * count) if trace.duration >= SHORTEST_RECORDING]
     if len(long) < count:
         raise ValueError(f"{os.fspath(path)} begins with {len(long)} recordings of two minutes, {count} are needed")
-    return long[:count]
+    return [Trace(trace.name, trace.time, share * trace.rate) for trace in long[:count]]
