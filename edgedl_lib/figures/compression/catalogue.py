@@ -11,6 +11,7 @@ from edgedl_lib.inference.compression.model_catalogue import Application
 from edgedl_lib.inference.compression.model_scheduling import DayComparison
 from edgedl_lib.reproduce.style import COLORS
 
+CROWDED = 60  # percent: a line that starts above it has others below and is labelled on its left
 POLICY_COLORS = {"best always": "end", "cheapest always": "neutral", "MCDNN": "cloud"}
 
 
@@ -21,7 +22,9 @@ def plot_catalogue(axes: Axes, applications: Sequence[Application]) -> None:
         accuracy = [option.accuracy for option in application.variants]
         axes.plot(energy, accuracy, "o-", color=COLORS[color], ms=7)
         style = {"color": COLORS[color], "fontsize": 9, "va": "center"}
-        axes.annotate(application.name, (energy[-1], accuracy[-1]), (8, 0), textcoords="offset points", **style)
+        first = min(accuracy) > CROWDED
+        shift, side = ((-8, 6), "right") if first else ((9, -4), "left")
+        axes.annotate(application.name, (energy[0], accuracy[0]), shift, textcoords="offset points", ha=side, **style)
     remote = next(option for option in applications[0].options if option.in_cloud)
     axes.plot(remote.energy, remote.accuracy, "*", color=COLORS["cloud"], ms=15)
     axes.annotate(
@@ -44,8 +47,10 @@ def plot_day(axes: Axes, comparison: DayComparison, hours: float = 10.0) -> None
         time = np.linspace(0, hours, len(result.energy_over_time))
         axes.plot(time, 100 * result.energy_over_time, color=color)
         place = (time[-1], 100 * result.energy_over_time[-1])
-        style = {"ha": "right", "va": "top", "color": color, "fontsize": 9}
-        text = f"{name}: {result.accuracy:.0f} % right"
-        axes.annotate(text, place, (0, -8), textcoords="offset points", **style)
-    axes.set(xlabel="time of day (h)", ylabel="battery spent (%)", title="Best-always dies at noon")
-    axes.set_ylim(0, 106)
+        style = {"va": "center", "color": color, "fontsize": 9}
+        text = f"{name}:\n{result.accuracy:.0f} % right"
+        axes.annotate(text, place, (8, 0), textcoords="offset points", **style)
+    axes.set(xlabel="time of day (h)", ylabel="battery spent (%)", title="Best-always is empty after half the day")
+    axes.set_ylim(0, 108)
+    axes.set_xlim(0, 1.4 * hours)
+    axes.set_xticks(np.arange(0, hours + 1, 2))
