@@ -11,9 +11,11 @@ from edgedl_lib.nets.zoo import (
     mobilenet_v1,
     mobilenet_v1_full,
     mobilenet_v1_shallow,
+    resnet_bottleneck,
     resnet_cifar,
     shufflenet,
     squeezenet,
+    vgg16,
 )
 from edgedl_lib.nets.zoo.shufflenet import STAGE_WIDTH
 
@@ -33,6 +35,17 @@ def test_residual_networks_have_the_published_parameters_and_depth(blocks, depth
     graph = resnet_cifar(blocks)
     assert graph.parameter_count == parameters
     assert sum(layer.mac > 0 for layer in graph) == depth
+
+
+@pytest.mark.parametrize(
+    ("depth", "parameters", "printed"), [(50, 25_557_032, 3.8), (101, 44_549_160, 7.6), (152, 60_192_808, 11.3)]
+)
+def test_bottleneck_networks_have_the_published_parameters_and_operations(depth, parameters, printed):
+    graph = resnet_bottleneck(depth)
+    assert graph.parameter_count == parameters
+    assert sum(layer.mac > 0 and "down" not in layer.name for layer in graph) == depth
+    assert graph.mac / 1e9 == pytest.approx(printed, abs=0.1)
+    assert graph.mac < vgg16().mac
 
 
 def test_shortcut_without_parameters_thins_and_pads_with_zeros():
@@ -115,6 +128,8 @@ def test_bad_requests_are_refused():
             shufflenet(3, scale)
     with pytest.raises(ValueError, match="at least 1"):
         resnet_cifar(0)
+    with pytest.raises(ValueError, match="no bottleneck network of depth 34"):
+        resnet_bottleneck(34)
     with pytest.raises(ValueError, match="4 groups must divide 6 channels"):
         layers.shuffle("s", (6, 2, 2), 4)
     with pytest.raises(ValueError, match="6 channels are more than the 4 wanted"):

@@ -17,7 +17,7 @@ from edgedl_lib.nets.zoo.mobilenet import (
     mobilenet_v1_vww,
 )
 from edgedl_lib.nets.zoo.nin import nin
-from edgedl_lib.nets.zoo.resnet import resnet18, resnet_cifar, resnet_ic
+from edgedl_lib.nets.zoo.resnet import resnet18, resnet_bottleneck, resnet_cifar, resnet_ic
 from edgedl_lib.nets.zoo.shufflenet import shufflenet
 from edgedl_lib.nets.zoo.speech_and_text import kaldi_asr, senna
 from edgedl_lib.nets.zoo.squeezenet import squeezenet
@@ -26,7 +26,7 @@ from edgedl_lib.nets.zoo.yolo import tiny_yolov2
 
 _IMAGE_MODELS = (lenet5, alexnet, alexnet_two_branch, vgg16, vgg19, deepface, nin, tiny_yolov2, resnet18)
 _SMALL_MODELS = (mobilenet_v1, googlenet, mobilenet_v1_vww, ds_cnn_kws, resnet_ic, autoencoder_ad, cmsis_cifar10)
-_COMPACT_MODELS = (mobilenet_v1_full, mobilenet_v1_shallow, shufflenet, squeezenet, resnet_cifar)
+_COMPACT_MODELS = (mobilenet_v1_full, mobilenet_v1_shallow, shufflenet, squeezenet, resnet_cifar, resnet_bottleneck)
 _OTHER_MODELS = (kaldi_asr, senna)
 
 MODELS: dict[str, Callable[..., LayerGraph]] = {

@@ -25,6 +25,43 @@ def resnet18() -> LayerGraph:
     return net.graph()
 
 
+# Depth -> bottleneck blocks per stage (He et al. 2016 [127], Table 1).
+BOTTLENECKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+def resnet_bottleneck(depth: int = 50) -> LayerGraph:
+    """ResNet-50, -101 or -152 (He et al. 2016 [127]): blocks of 1x1, 3x3 and 1x1; the first 1x1 strides.
+
+    >>> resnet_bottleneck(50).parameter_count
+    25557032
+    """
+    if depth not in BOTTLENECKS:
+        raise ValueError(f"no bottleneck network of depth {depth}; choose among {list(BOTTLENECKS)}")
+    net = ModelBuilder("resnet_bottleneck", (3, 224, 224))
+    net.conv_norm("conv1", 64, kernel=7, stride=2, padding=3)
+    net.max_pool("pool1", kernel=3, stride=2, padding=1, ceil=False)
+    for stage, (width, blocks) in enumerate(zip((64, 128, 256, 512), BOTTLENECKS[depth], strict=True), start=1):
+        for index in range(1, blocks + 1):
+            stride = 2 if stage > 1 and index == 1 else 1
+            bottleneck_block(net, f"block{stage}_{index}", width, stride, project=index == 1)
+    net.average_pool("pool2")
+    net.dense("fc", 1000)
+    net.softmax("prob")
+    return net.graph()
+
+
+def bottleneck_block(net: ModelBuilder, name: str, width: int, stride: int, *, project: bool) -> str:
+    """1x1 to ``width``, 3x3, 1x1 to four times that; the shortcut is projected by 1x1 where the shape changes."""
+    source = net.last
+    net.conv_norm(f"{name}_reduce", width, kernel=1, stride=stride)
+    net.conv_norm(f"{name}_conv", width, kernel=3, padding=1)
+    main = net.conv_norm(f"{name}_expand", 4 * width, kernel=1, function=None)
+    if project:
+        source = net.conv_norm(f"{name}_down", 4 * width, kernel=1, stride=stride, function=None, after=source)
+    net.add(f"{name}_add", after=(main, source))
+    return net.relu(f"{name}_act")
+
+
 def resnet_ic() -> LayerGraph:
     """MLPerf Tiny's image classifier: three residual stacks on CIFAR-10, 12,501,632 multiply-accumulates.
 
