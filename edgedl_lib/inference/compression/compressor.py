@@ -157,7 +157,10 @@ class Search:
     def scales(self) -> list[Tensor]:
         """Hard-pruned keep probabilities, shape (R, units); the unit of highest probability of a layer always stays."""
         pruned = [hard_prune(probability, self.threshold) for probability in self.probabilities]
-        return [torch.where(p == p.amax(dim=1, keepdim=True), p, scale) for p, scale in zip(self.probabilities, pruned)]
+        return [
+            torch.where(p == p.amax(dim=1, keepdim=True), p, scale)
+            for p, scale in zip(self.probabilities, pruned, strict=True)
+        ]
 
     @property
     def masks(self) -> list[Tensor]:
@@ -222,7 +225,7 @@ class _Walk:
         return (losses.detach() * weights).sum(dim=1)
 
     def _sample(self, probabilities: list[Tensor], batch: int) -> list[Tensor]:
-        """One mask for each image, drawn from the run's own generator so that runs do not depend on their neighbours."""
+        """One mask for each image, drawn from the run's own generator: runs do not depend on their neighbours."""
         drawn = [
             torch.stack([torch.rand(batch, p.shape[-1], generator=generator) for generator in self.generators])
             for p in probabilities

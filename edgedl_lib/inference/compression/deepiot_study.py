@@ -15,7 +15,6 @@ from edgedl_lib.inference.compression.stacked_mlp import (
     BatchOrder,
     StackedMLP,
     batch_order,
-    predict_stack,
     stack_error,
     train_stack,
 )
@@ -30,7 +29,6 @@ from edgedl_lib.inference.compression.unit_pruning import (
 from edgedl_lib.nets.datasets import Dataset, Split
 from edgedl_lib.nets.training import predict
 from edgedl_lib.system.estimate import Estimate, estimate, paired
-from edgedl_lib.system.timing import Timing, measure_in_turn
 
 RIVALS = ("dense", "random", "magnitude")
 FINE_TUNING_RATE = 1e-3
@@ -206,12 +204,6 @@ def flipped_ratio(data: Dataset, dense: StackedMLP, seeds: Sequence[int], settin
     found = search(twice, data.train, [*seeds, *seeds], flipped(settings, len(seeds)))
     last = found.loss[-max(1, len(found.loss) // 4) :].mean(axis=0)
     return estimate(last[len(seeds) :] / last[: len(seeds)])
-
-
-def execution_times(dense: nn.Module, small: nn.Module, inputs: Tensor, windows: int = 7) -> dict[str, Timing]:
-    """Seconds of both networks on the same batch, measured in turn."""
-    with torch.inference_mode():
-        return measure_in_turn({"dense": lambda: dense(inputs), "small": lambda: small(inputs)}, windows=windows)
 
 
 def compress(
