@@ -13,7 +13,7 @@ from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.torch_model import to_torch
 from edgedl_lib.nets.training import build, train
-from edgedl_lib.nets.zoo import googlenet
+from edgedl_lib.nets.zoo import googlenet, shufflenet
 from edgedl_lib.nets.zoo.googlenet import INCEPTION
 
 
@@ -78,6 +78,20 @@ def test_without_shuffle_no_derivative_crosses_a_group():
     mask = torch.block_diag(*[torch.ones(4, 4)] * 3).bool()
     assert not jacobian[~mask].any()
     assert jacobian[mask].all()
+
+
+def test_unit_of_the_paper_costs_its_formula():
+    channels, narrow, groups, pixels = 480, 120, 3, 14
+    graph = shufflenet(groups)
+    unit = sum(layer.mac for layer in graph if layer.name.startswith("stage3_2_"))
+    assert unit == pixels**2 * (2 * channels * narrow // groups + 9 * narrow)
+
+
+def test_landscape_shows_that_small_is_not_cheap():
+    networks = {label: graph for family in counts.landscape().values() for label, graph in family.items()}
+    small, large = networks["SqueezeNet"], networks["AlexNet"]
+    assert small.parameter_count < large.parameter_count / 40
+    assert small.mac > large.mac
 
 
 def test_unit_with_equal_width_adds_its_input():

@@ -12,42 +12,39 @@ from edgedl_lib.inference.compression.residual import DepthResult
 from edgedl_lib.nets.graph import LayerGraph
 from edgedl_lib.reproduce.style import COLORS
 
-LABELS_LEFT = -8  # points beside a dot; labels stand on its right otherwise
-LABELS_RIGHT = 8
+# Family -> colour, whether its points are one design at several scales, whether labels stand on the left.
+FAMILIES = {
+    "dense": ("neutral", False, False),
+    "modular": ("end", False, True),
+    "residual": ("accent", True, False),
+    "mobile": ("cloud", True, True),
+    "shuffled": ("edge", True, False),
+}
+MULTIPLIER_COLORS = {"width": "cloud", "resolution": "end", "depth": "accent"}
 
 
-def plot_landscape(
-    axes: Axes,
-    families: Mapping[str, Mapping[str, LayerGraph]],
-    joined: Sequence[str] = (),
-    labels_left: Sequence[str] = (),
-) -> None:
-    """Parameters against multiply-adds of whole networks, one colour a family, labels beside the points.
-
-    ``families`` maps a family's colour name to its networks by label; ``joined`` names the colours
-    whose points are one network at several scales, ``labels_left`` the networks labelled on the left.
-    """
-    for color, networks in families.items():
+def plot_landscape(axes: Axes, families: Mapping[str, Mapping[str, LayerGraph]]) -> None:
+    """Parameters against multiply-adds of whole networks, one colour a family, labels beside the points."""
+    for family, networks in families.items():
+        color, joined, left = FAMILIES[family]
         size = [graph.parameter_count / 1e6 for graph in networks.values()]
         work = [graph.mac / 1e6 for graph in networks.values()]
-        axes.loglog(size, work, "o-" if color in joined else "o", color=COLORS[color], ms=7, lw=1)
+        axes.loglog(size, work, "o-" if joined else "o", color=COLORS[color], ms=7, lw=1)
         for label, x, y in zip(networks, size, work, strict=True):
-            left = label in labels_left
-            shift, side = ((LABELS_LEFT, 4), "right") if left else ((LABELS_RIGHT, -4), "left")
+            shift, side = ((-8, 4), "right") if left else ((8, -4), "left")
             style = {"color": COLORS[color], "fontsize": 9, "va": "center"}
-            axes.annotate(label, (x, y), shift, textcoords="offset points", ha=side, **style)
-    axes.set(xlabel="parameters (million)", ylabel="multiply-adds per image (million)")
+            axes.annotate(label.strip(), (x, y), shift, textcoords="offset points", ha=side, **style)
+    axes.set(xlabel="parameters (million)", ylabel="multiply-adds per image (million)", xlim=(0.25, 420))
 
 
-def plot_multipliers(
-    axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[str]]], colors: Sequence[str]
-) -> None:
+def plot_multipliers(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[str]]]) -> None:
     """Published accuracy (percent) against counted multiply-adds (millions), each point with its label."""
-    for (name, (work, accuracy, labels)), color in zip(lines.items(), colors, strict=True):
+    for name, (work, accuracy, labels) in lines.items():
+        color = MULTIPLIER_COLORS[name]
         axes.semilogx(work, accuracy, "o-", color=COLORS[color], ms=7, label=name)
-        below = name != next(iter(lines))
-        shift, side = ((6, -9), "left") if below else ((-6, 8), "right")
-        for label, x, y in zip(labels, work, accuracy, strict=True):
+        shift, side = ((-6, 8), "right") if name == "width" else ((6, -9), "left")
+        unit = " px" if name == "resolution" else ""
+        for label, x, y in zip((f"{label}{unit}" for label in labels), work, accuracy, strict=True):
             style = {"color": COLORS[color], "fontsize": 9, "va": "center"}
             axes.annotate(label, (x, y), shift, textcoords="offset points", ha=side, **style)
     ticks = (50, 100, 200, 500)

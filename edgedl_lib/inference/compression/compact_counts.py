@@ -15,7 +15,18 @@ from edgedl_lib.nets import layers
 from edgedl_lib.nets.builder import ModelBuilder
 from edgedl_lib.nets.graph import LayerGraph
 from edgedl_lib.nets.layers import Layer
-from edgedl_lib.nets.zoo import alexnet, googlenet, mobilenet_v1, resnet_cifar, shufflenet, squeezenet
+from edgedl_lib.nets.zoo import (
+    alexnet,
+    googlenet,
+    mobilenet_v1,
+    resnet18,
+    resnet_bottleneck,
+    resnet_cifar,
+    shufflenet,
+    squeezenet,
+    vgg16,
+    vgg19,
+)
 from edgedl_lib.nets.zoo.googlenet import INCEPTION, inception
 from edgedl_lib.nets.zoo.mobilenet import mobilenet_v1_full, mobilenet_v1_shallow
 from edgedl_lib.nets.zoo.shufflenet import STAGE_WIDTH
@@ -34,6 +45,44 @@ def published() -> dict[tuple[str, str], float]:
     """Figures of ``data/compact_networks.csv`` by network and quantity, in SI units; errors in percent."""
     rows = read_rows(DATA / "compact_networks.csv", ("subject", "quantity", "value", "unit", "source", "evidence"))
     return {(row["subject"], row["quantity"]): float(row["value"]) for row in rows}
+
+
+def landscape() -> dict[str, dict[str, LayerGraph]]:
+    """Well-known networks by family and label, from the dense giants to the mobile ones."""
+    modular = {"SqueezeNet 1.1": squeezenet("1.1", 224), "SqueezeNet": squeezenet(), "GoogLeNet": googlenet()}
+    residual = {"ResNet-18": resnet18()} | {f"ResNet-{depth}": resnet_bottleneck(depth) for depth in (50, 152)}
+    mobile = {f"{width}×": mobilenet_v1(width) for width in (0.25, 0.5, 0.75)}
+    shuffled = {f"{scale:g}× ": shufflenet(3, scale) for scale in (0.5, 1.0, 1.5)}
+    return {
+        "dense": {"AlexNet": alexnet(), "VGG-16": vgg16(), "VGG-19": vgg19()},
+        "modular": modular,
+        "residual": residual,
+        "mobile": mobile | {"MobileNet 1×": mobilenet_v1(), "with full convolutions": mobilenet_v1_full()},
+        "shuffled": shuffled | {"ShuffleNet 2×": shufflenet(3, 2.0)},
+    }
+
+
+def multiplier_lines() -> dict[str, tuple[list[float], list[float], list[str]]]:
+    """Counted million multiply-adds, published top-1 accuracy (percent) and labels along MobileNets' three knobs."""
+    counts = mobilenet_counts()
+    knobs = {
+        "width": {"0.25": "alpha025_", "0.5": "alpha050_", "0.75": "alpha075_", "1.0": ""},
+        "resolution": {"128": "res128_", "160": "res160_", "192": "res192_"},
+        "depth": {"shallow": "shallow_"},
+    }
+    return {
+        knob: (
+            [counts[f"{key}macs"] for key in points.values()],
+            [mobilenet_top1(name) for name in points],
+            list(points),
+        )
+        for knob, points in knobs.items()
+    }
+
+
+def mobilenet_top1(variant: str) -> float:
+    """Published top-1 accuracy of a MobileNet, percent: "0.75" (width), "160" (pixels), "shallow" or "full"."""
+    return 100 - published()[f"MobileNet {variant}", "error_top1"]
 
 
 def resnet_parameters() -> dict[int, int]:
