@@ -1,20 +1,23 @@
 """Time of each part of a network with exits, and the mean time per sample that follows from the exit shares.
 
-Parts are the trunk segments, the branches, the decision (softmax, entropy, comparison) and the loop around them.
-Everything that a deployed program executes is in it.
+Parts are the trunk segments, the branches, the decision (softmax, entropy, comparison) and reading the answer, timed
+in one pass through the network, one after the other: a part that is repeated alone finds its weights and its
+code in the cache, and looks up to twice as fast as it is in the program.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from time import perf_counter
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from edgedl_lib.inference.early_exit.accounting import ExitCosts
-from edgedl_lib.inference.early_exit.batch_one import baseline_runner
+from edgedl_lib.inference.early_exit.batch_one import baseline_runner, runner
 from edgedl_lib.inference.early_exit.criteria import criterion_named
-from edgedl_lib.inference.early_exit.network import MultiExitNetwork
-from edgedl_lib.system.timing import Timing, measure_in_turn
+from edgedl_lib.inference.early_exit.decision import decide
+from edgedl_lib.inference.early_exit.network import MultiExitNetwork, exit_logits
 
 
 @dataclass(frozen=True)
@@ -23,23 +26,28 @@ class SegmentProfile:
 
     Attributes
     ----------
-    segments, branches : tuple of float, length exits
+    segments, branches : ndarray, shape (exits,)
+        A last exit without layers of its own has a branch of (nearly) 0.
     decision : float
         Softmax, entropy and comparison of one exit.
+    answer : float
+        Arg max of the exit that answers, once per sample.
     baseline : float
-        The whole network without early exits.
+        The whole network without early exits, answer included.
     """
 
-    segments: tuple[float, ...]
-    branches: tuple[float, ...]
+    segments: np.ndarray
+    branches: np.ndarray
     decision: float
+    answer: float
     baseline: float
 
     @property
     def costs(self) -> ExitCosts:
         """Costs in seconds: each early branch is followed by its decision, the last exit decides nothing."""
+        segments = (self.segments[0] + self.answer, *self.segments[1:])
         deciding = tuple(branch + self.decision for branch in self.branches[:-1])
-        return ExitCosts(self.segments, (*deciding, self.branches[-1]), self.baseline)
+        return ExitCosts(segments, (*deciding, self.branches[-1]), self.baseline)
 
     def predicted(self, shares: Sequence[float]) -> float:
         """Mean seconds per sample at these exit shares."""
@@ -50,48 +58,120 @@ class SegmentProfile:
         return self.costs.gain(shares)
 
 
-def part_calls(
-    model: MultiExitNetwork, baseline: nn.Module, sample: Tensor, criterion: str = "entropy"
-) -> dict[str, Callable[[], object]]:
-    """One function per part, each on the tensors that reach it; to be timed in turn.
-
-    Parameters
-    ----------
-    sample : Tensor, shape (1, ...)
-    """
-    if len(sample) != 1:
-        raise ValueError(f"the profile is for batch size one, got {len(sample)} samples")
+def profile_pass(
+    model: MultiExitNetwork, baseline: nn.Module, inputs: Tensor, criterion: str = "entropy"
+) -> SegmentProfile:
+    """Mean time of every part while the samples run through the network, one by one and to the end."""
     leaves = criterion_named(criterion).leaves
-    calls: dict[str, Callable[[], object]] = {"baseline": baseline_runner(baseline, sample)}
-    features = sample
+    segments, branches, rest = np.zeros(model.exits), np.zeros(model.exits), np.zeros(2)
     with torch.inference_mode():
-        for index, (segment, branch) in enumerate(zip(model.segments, model.branches, strict=True)):
-            calls[f"segment {index + 1}"] = _call(segment, features)
-            features = segment(features)
-            if not isinstance(branch, nn.Identity):
-                calls[f"branch {index + 1}"] = _call(branch, features)
-        logits = branch(features)
-    calls["decision"] = torch.inference_mode()(lambda: bool(leaves(logits, 0.0)))
-    return calls
-
-
-def profile_from(timings: Mapping[str, Timing], exits: int) -> SegmentProfile:
-    """Profile from the timings of :func:`part_calls`: the least disturbed window of each part."""
-
-    def seconds(name: str) -> float:
-        return timings[name].minimum if name in timings else 0.0
-
-    segments, branches = ([seconds(f"{part} {n + 1}") for n in range(exits)] for part in ("segment", "branch"))
-    return SegmentProfile(tuple(segments), tuple(branches), seconds("decision"), seconds("baseline"))
+        for sample in inputs.split(1):
+            for index, (segment, branch) in enumerate(zip(model.segments, model.branches, strict=True)):
+                start = perf_counter()
+                sample = segment(sample)
+                middle = perf_counter()
+                logits = branch(sample)
+                end = perf_counter()
+                bool(leaves(logits, 0.0))
+                decided = perf_counter()
+                segments[index] += middle - start
+                branches[index] += end - middle
+                rest[0] += (decided - end) / model.exits
+            start = perf_counter()
+            int(logits.argmax())
+            rest[1] += perf_counter() - start
+    whole = _seconds(baseline_runner(baseline, inputs))
+    return SegmentProfile(*(total / len(inputs) for total in (segments, branches, *rest, whole)))
 
 
 def measure_segments(
-    model: MultiExitNetwork, baseline: nn.Module, sample: Tensor, *, windows: int = 7, criterion: str = "entropy"
+    model: MultiExitNetwork, baseline: nn.Module, inputs: Tensor, *, windows: int = 7, criterion: str = "entropy"
 ) -> SegmentProfile:
-    """Time every part of a network and its baseline in turn, on one sample of shape (1, ...)."""
+    """Median over windows, after one that warms up, of the time of every part."""
     model.eval(), baseline.eval()
-    return profile_from(measure_in_turn(part_calls(model, baseline, sample, criterion), windows=windows), model.exits)
+    return typical([profile_pass(model, baseline, inputs, criterion) for _ in range(windows + 1)][1:])
 
 
-def _call(module: nn.Module, features: Tensor) -> Callable[[], object]:
-    return torch.inference_mode()(lambda: module(features))
+def typical(profiles: Sequence[SegmentProfile]) -> SegmentProfile:
+    """Median of each part over several profiles."""
+    names = [field.name for field in fields(SegmentProfile)]
+    return SegmentProfile(*(np.median([getattr(each, name) for each in profiles], axis=0) for name in names))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Batch-1 wall time with real early return against the prediction of the segment profile, one entry per threshold.
+
+    Attributes
+    ----------
+    thresholds, exit_share, seconds, speed_up, predicted : ndarray, shape (T,)
+        Threshold of the first exit, share that leaves there, seconds per sample, baseline over it, and its prediction.
+    """
+
+    thresholds: np.ndarray
+    exit_share: np.ndarray
+    seconds: np.ndarray
+    speed_up: np.ndarray
+    predicted: np.ndarray
+
+    @property
+    def ratio(self) -> np.ndarray:
+        """Measured over predicted speed-up, shape (T,)."""
+        return self.speed_up / self.predicted
+
+    @property
+    def worst(self) -> float:
+        """The ratio that is farthest from 1."""
+        return float(self.ratio[np.abs(np.log(self.ratio)).argmax()])
+
+    @property
+    def correlation(self) -> float:
+        """Of exit share and seconds; -1 when time falls in proportion to the share."""
+        return float(np.corrcoef(self.exit_share, self.seconds)[0, 1])
+
+
+def measure_agreement(
+    model: MultiExitNetwork, baseline: nn.Module, inputs: Tensor, thresholds: Sequence[float], *, windows: int = 9
+) -> Agreement:
+    """Time the batch-1 loop at each threshold of a network with two exits, and all its parts, in the same rounds.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (n, ...)
+        Samples that the loop answers one by one.
+    thresholds : sequence of float
+        Entropies in nats.
+    """
+    model.eval(), baseline.eval()
+    decisions = [decide(exit_logits(model, inputs), [threshold]) for threshold in thresholds]
+    shares = np.array([decision.shares.numpy() for decision in decisions])  # (T, 2)
+    rounds = [[_turn(model, baseline, sample, thresholds) for sample in inputs.split(1)] for _ in range(windows + 1)]
+    times = np.array([[loops for loops, _ in turns] for turns in rounds[1:]])  # (windows, samples, T)
+    profile = _mean([typical([turns[i][1] for turns in rounds[1:]]) for i in range(len(inputs))])
+    seconds = np.median(times, axis=0).mean(axis=0)  # a disturbed call is not the median of its sample
+    predicted = np.array([profile.predicted_speed_up(row) for row in shares])
+    return Agreement(np.array(thresholds), shares[:, 0], seconds, profile.baseline / seconds, predicted)
+
+
+def _turn(model, baseline, sample, thresholds) -> tuple[list[float], SegmentProfile]:
+    """One sample through every contender, one after the other: what disturbs one disturbs all."""
+    loops = [_seconds(runner(model, sample, [threshold])) for threshold in thresholds]
+    return loops, profile_pass(model, baseline, sample)
+
+
+def _mean(profiles: Sequence[SegmentProfile]) -> SegmentProfile:
+    names = [field.name for field in fields(SegmentProfile)]
+    return SegmentProfile(*(np.mean([getattr(each, name) for each in profiles], axis=0) for name in names))
+
+
+def thresholds_at(model: MultiExitNetwork, inputs: Tensor, shares: Sequence[float]) -> list[float]:
+    """Entropies of exit 1 that let these shares of the samples leave."""
+    entropy = criterion_named("entropy").measure(exit_logits(model, inputs)[0]).double().sort().values
+    after = torch.cat([entropy, entropy[-1:] + 1e-3])
+    return [float(after[round(share * len(entropy))]) if share else 0.0 for share in shares]
+
+
+def _seconds(call) -> float:
+    start = perf_counter()
+    call()
+    return perf_counter() - start
