@@ -172,7 +172,12 @@ def unpack(data: bytes) -> dict[str, np.ndarray | SharedLayer]:
     version, count = reader.numbers("<4xBH")
     if version != VERSION:
         raise DamagedFile(f"version {version} of the file format is unknown; this library reads version {VERSION}")
-    tensors = dict(reader.tensor() for _ in range(count))
+    try:
+        tensors = dict(reader.tensor() for _ in range(count))
+    except (ValueError, IndexError) as fault:
+        raise DamagedFile(
+            f"the checksum fits but the content does not ({fault}); the file was not written here"
+        ) from fault
     if reader.place != len(reader.data):
         raise DamagedFile(
             f"{len(reader.data) - reader.place} bytes follow the last tensor; the file was not written here"
