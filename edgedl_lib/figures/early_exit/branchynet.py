@@ -1,4 +1,4 @@
-"""Figures of BranchyNet: what is left of the claim, accuracy against cost, time against exits, hard and easy pictures."""
+"""Figures of BranchyNet: what is left of the claim, accuracy against cost, time against exits, pictures."""
 
 from collections.abc import Mapping, Sequence
 

@@ -19,23 +19,28 @@ CLASSES = 10
 RESNET_BLOCKS = 18  # per stage; 3 stages of 18 blocks of 2 convolutions, the first convolution and the classifier: 110
 
 
-def b_lenet(size: int = 28) -> MultiExitNetwork:
+def b_lenet(size: int = 28, width: float = 1.0) -> MultiExitNetwork:
     """B-LeNet for one-channel images of ``size`` x ``size`` pixels, two exits; the paper's has 28 (MNIST).
+
+    ``width`` scales the channels of all convolutions, at least one stays: the narrower networks of a comparison.
 
     >>> [branch[-1].in_features for branch in b_lenet().branches[:1]], b_lenet().segments[1][-2].in_features
     ([640], 720)
     """
     if size < 4:
         raise ValueError(f"B-LeNet needs images of at least 4x4 pixels, got {size}x{size}")
+    if not width > 0:
+        raise ValueError(f"width {width} must be above 0; 1 is the paper's")
     first = size + 2  # kernel 5, padding 3
     second = _halved(first) + 2
     third = _halved(second) + 2
-    branch = [_halving(), nn.ReLU(), nn.Conv2d(5, 10, 3, padding=1), _halving(), nn.ReLU(), nn.Flatten()]
-    branch.append(nn.Linear(10 * _halved(_halved(first)) ** 2, CLASSES))
-    rest = [_halving(), nn.ReLU(), nn.Conv2d(5, 10, 5, padding=3), _halving(), nn.ReLU()]
-    rest += [nn.Conv2d(10, 20, 5, padding=3), _halving(), nn.ReLU(), nn.Flatten()]
-    rest += [nn.Linear(20 * _halved(third) ** 2, 84), nn.Linear(84, CLASSES)]  # nothing between the two, as in the code
-    segments = [nn.Conv2d(1, 5, 5, padding=3), nn.Sequential(*rest)]
+    narrow, middle, wide, hidden = (max(1, round(width * count)) for count in (5, 10, 20, 84))
+    branch = [_halving(), nn.ReLU(), nn.Conv2d(narrow, middle, 3, padding=1), _halving(), nn.ReLU(), nn.Flatten()]
+    branch.append(nn.Linear(middle * _halved(_halved(first)) ** 2, CLASSES))
+    rest = [_halving(), nn.ReLU(), nn.Conv2d(narrow, middle, 5, padding=3), _halving(), nn.ReLU()]
+    rest += [nn.Conv2d(middle, wide, 5, padding=3), _halving(), nn.ReLU(), nn.Flatten()]
+    rest += [nn.Linear(wide * _halved(third) ** 2, hidden), nn.Linear(hidden, CLASSES)]  # nothing between, as coded
+    segments = [nn.Conv2d(1, narrow, 5, padding=3), nn.Sequential(*rest)]
     return MultiExitNetwork(segments, [nn.Sequential(*branch), nn.Identity()])
 
 

@@ -140,3 +140,18 @@ def hardest_and_easiest(logits: Tensor, targets: Tensor, count: int) -> dict[str
 def pooled(curves: Sequence[ExitCurve], share: np.ndarray) -> np.ndarray:
     """Mean accuracy over runs at each share, shape (shares,)."""
     return np.mean([curve.at(share) for curve in curves], axis=0)
+
+
+def error_share_of_hardest(logits: Tensor, targets: Tensor, fraction: float = 0.2) -> float:
+    """Share of exit 1's errors that lie among this fraction of samples with the highest entropy, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        Exit 1 makes no error.
+    """
+    wrong = logits[0].argmax(dim=-1) != targets
+    if not wrong.any():
+        raise ValueError("exit 1 makes no error on these samples; there is nothing to share")
+    order = criterion_named("entropy").measure(logits[0]).argsort(descending=True, stable=True)
+    return float(wrong[order][: round(fraction * len(order))].sum() / wrong.sum())

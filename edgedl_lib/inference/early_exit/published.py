@@ -82,3 +82,14 @@ def _parsed(row: dict[str, str]) -> PublishedRun:
         number("gpu_gain"),
         tuple(float(share) / 100 for share in row["exits_percent"].split()),
     )
+
+
+def shares_behind_gains() -> dict[str, float]:
+    """Exit share behind each gain of the B-LeNet sweep if the authors' timer saw trunk segments alone.
+
+    At 100 % exits the gain is trunk over segment 1; with that ratio r, a gain g needs the share (1 - 1/g) / (1 - 1/r).
+    Keys are the claims' names of the thresholds, ``"t1e4"`` for 0.0001 and so on.
+    """
+    *others, everybody = published_runs("B-LeNet", "notebook")
+    names = {1e-4: "t1e4", 1e-3: "t1e3", 1e-2: "t1e2", 0.025: "t25e3", 0.1: "t1e1", 0.5: "t5e1"}
+    return {names[r.thresholds[0]]: (1 - 1 / r.cpu_gain) / (1 - 1 / everybody.cpu_gain) for r in others}

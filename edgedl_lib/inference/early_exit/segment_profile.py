@@ -19,6 +19,8 @@ from edgedl_lib.inference.early_exit.criteria import criterion_named
 from edgedl_lib.inference.early_exit.decision import decide
 from edgedl_lib.inference.early_exit.network import MultiExitNetwork, exit_logits
 
+UNDISTURBED = 0.25  # quantile of repeated times: on a busy machine half of the calls may be disturbed
+
 
 @dataclass(frozen=True)
 class SegmentProfile:
@@ -87,15 +89,17 @@ def profile_pass(
 def measure_segments(
     model: MultiExitNetwork, baseline: nn.Module, inputs: Tensor, *, windows: int = 7, criterion: str = "entropy"
 ) -> SegmentProfile:
-    """Median over windows, after one that warms up, of the time of every part."""
+    """Lower quartile over windows, after one that warms up, of the time of every part."""
     model.eval(), baseline.eval()
     return typical([profile_pass(model, baseline, inputs, criterion) for _ in range(windows + 1)][1:])
 
 
 def typical(profiles: Sequence[SegmentProfile]) -> SegmentProfile:
-    """Median of each part over several profiles."""
+    """Lower quartile of each part over several profiles."""
     names = [field.name for field in fields(SegmentProfile)]
-    return SegmentProfile(*(np.median([getattr(each, name) for each in profiles], axis=0) for name in names))
+    return SegmentProfile(
+        *(np.quantile([getattr(each, name) for each in profiles], UNDISTURBED, axis=0) for name in names)
+    )
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ class Agreement:
 
 
 def measure_agreement(
-    model: MultiExitNetwork, baseline: nn.Module, inputs: Tensor, thresholds: Sequence[float], *, windows: int = 9
+    model: MultiExitNetwork, baseline: nn.Module, inputs: Tensor, thresholds: Sequence[float], *, windows: int = 15
 ) -> Agreement:
     """Time the batch-1 loop at each threshold of a network with two exits, and all its parts, in the same rounds.
 
@@ -148,7 +152,7 @@ def measure_agreement(
     rounds = [[_turn(model, baseline, sample, thresholds) for sample in inputs.split(1)] for _ in range(windows + 1)]
     times = np.array([[loops for loops, _ in turns] for turns in rounds[1:]])  # (windows, samples, T)
     profile = _mean([typical([turns[i][1] for turns in rounds[1:]]) for i in range(len(inputs))])
-    seconds = np.median(times, axis=0).mean(axis=0)  # a disturbed call is not the median of its sample
+    seconds = np.quantile(times, UNDISTURBED, axis=0).mean(axis=0)
     predicted = np.array([profile.predicted_speed_up(row) for row in shares])
     return Agreement(np.array(thresholds), shares[:, 0], seconds, profile.baseline / seconds, predicted)
 
