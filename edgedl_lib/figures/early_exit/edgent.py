@@ -68,7 +68,7 @@ def plot_edge_only(axes: Axes, rates: np.ndarray, curves: Mapping[str, np.ndarra
         colour, style = styles[name]
         axes.loglog(rates / KILOBIT, seconds, color=COLORS[colour], ls=style)
     axes.text(62, 2.2, "with 18 % overhead", color=COLORS["edge"], weight="bold")
-    axes.text(52, 0.62, "the bare float image", color=COLORS["neutral"], weight="bold")
+    axes.text(52, 0.45, "the bare float image", color=COLORS["neutral"], weight="bold")
     points = np.array(sorted(REPORTED_EDGE_ONLY.items()))
     axes.plot(points[:, 0] / KILOBIT, points[:, 1], "o", color=COLORS["accent"], ms=8)
     axes.set(xlabel="bandwidth (kbit/s)", ylabel="edge-only latency (s)")
