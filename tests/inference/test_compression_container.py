@@ -24,6 +24,7 @@ WEIGHTS, BIASES = 180 + 9_000 + 25_600 + 1_280, 20 + 50 + 128 + 10
 
 @pytest.fixture(scope="module")
 def data():
+    torch.set_num_threads(1)
     return digits(0)
 
 

@@ -29,6 +29,7 @@ from edgedl_lib.nets.training import build, error, train
 
 @pytest.fixture(scope="module")
 def data():
+    torch.set_num_threads(1)
     return digits(0)
 
 

@@ -24,6 +24,7 @@ from edgedl_lib.nets.training import build, cross_entropy
 
 @pytest.fixture(scope="module")
 def data():
+    torch.set_num_threads(1)
     return digits(0)
 
 
