@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from edgedl_lib.inference.compression.compact_study import BlockResult, ScaleTimes
 from edgedl_lib.inference.compression.residual import DepthResult
@@ -44,13 +45,15 @@ def plot_multipliers(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequ
         axes.semilogx(work, accuracy, "o-", color=COLORS[color], ms=7, label=name)
         shift, side = ((-6, 8), "right") if name == "width" else ((6, -9), "left")
         unit = " px" if name == "resolution" else ""
-        for label, x, y in zip((f"{label}{unit}" for label in labels), work, accuracy, strict=True):
+        texts = [f"{label}{unit}" for label in labels]
+        texts[0] = f"{name} {texts[0]}" if len(texts) > 1 else texts[0]
+        for label, x, y in zip(texts, work, accuracy, strict=True):
             style = {"color": COLORS[color], "fontsize": 9, "va": "center"}
             axes.annotate(label, (x, y), shift, textcoords="offset points", ha=side, **style)
     ticks = (50, 100, 200, 500)
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
-    axes.margins(x=0.12, y=0.12)
+    axes.margins(x=0.16, y=0.12)
     axes.set(xlabel="multiply-adds (million), counted", ylabel="ImageNet top-1 accuracy (%), published")
 
 
@@ -124,4 +127,5 @@ def plot_work_and_time(
     right.annotate("in proportion", (work[1], time[-1] * work[1] / work[-1]), (8, -4), color=COLORS["neutral"], **style)
     label = f"{gain:.1f}× faster for each 4× less"
     right.text(0.04, 0.92, label, color=COLORS["cloud"], fontsize=9.5, weight="bold", transform=right.transAxes)
+    right.yaxis.set_minor_formatter(NullFormatter())
     right.set(xlabel="multiply-adds (million)", ylabel="time (ms)", title="The saving shrinks on the way")

@@ -8,6 +8,7 @@ whether specialising pays at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -93,7 +94,7 @@ class Specialised:
 
 
 def train_general(centres: Tensor, seed: int, samples: int = 4_000, epochs: int = 6) -> nn.Module:
-    """The general model, trained on equally many requests of every class."""
+    """The general model, trained on about equally many requests of every class."""
     model = build(general_network, seed)
     split = draw_stream(centres, zipf_shares(0.0, len(centres)), samples, seed + 1)
     train(model, split, epochs=epochs, seed=seed, learning_rate=3e-3)
@@ -151,10 +152,14 @@ class SpecialisationResult:
     loss: float
 
 
+@lru_cache(maxsize=8)
+def _general_of(seed: int) -> nn.Module:
+    return train_general(class_centres(seed), seed)
+
+
 def specialisation_study(exponent: float, seed: int, requests: int = 3_000) -> SpecialisationResult:
     """Watch a window of a stream, specialise if it pays, and serve the rest of the stream."""
-    centres = class_centres(seed)
-    general = train_general(centres, seed)
+    centres, general = class_centres(seed), _general_of(seed)
     shares = np.random.default_rng(seed).permutation(zipf_shares(exponent))
     stream = draw_stream(centres, shares, WINDOW + requests, seed + 3)
     window, rest = stream.inputs[:WINDOW], Split(stream.inputs[WINDOW:], stream.targets[WINDOW:])
