@@ -23,7 +23,7 @@ def published(table: str) -> pandas.DataFrame:
     table : str
         ``"cameras"``, ``"missing"``, ``"filters"``, ``"threshold"``, ``"patches"`` or ``"mvmc"``.
 
-    >>> published("filters").loc["8", "memory"]
+    >>> float(published("filters").loc["8", "memory"])
     2028.0
     """
     rows = [row for row in _rows() if row["table"] == table]
