@@ -16,8 +16,8 @@ from edgedl_lib.inference.compression.sparse_coding import SparseCodedLinear
 from edgedl_lib.nets.datasets import Dataset
 from edgedl_lib.nets.training import error
 
-ATOMS = (6, 8, 12, 16, 24)
-PER_COLUMN = (2, 3, 4, 6)
+ATOMS = (6, 8, 12, 16, 24, 32, 48, 64, 96)  # up to three eighths of the layer's shorter side
+PER_COLUMN = (2, 3, 4, 6, 10, 16)  # up to a tenth of it
 GAINS = (6, 5, 4, 3, 2, 1.5)  # of multiply-accumulates, tried from the strongest separation to the mildest
 
 
@@ -109,8 +109,9 @@ def separate_within(model: nn.Module, data: Dataset, budget: float, gains=GAINS)
 
 
 def _sparse(model: nn.Module, data: Dataset, name: str, layer: nn.Linear) -> Iterator[Candidate]:
-    for atoms in ATOMS:
-        for per_column in (p for p in PER_COLUMN if p <= atoms):
+    shorter = min(layer.weight.shape)
+    for atoms in (a for a in ATOMS if 8 * a <= 3 * shorter):
+        for per_column in (p for p in PER_COLUMN if p <= min(atoms, shorter / 10)):
             coded = SparseCodedLinear(layer, atoms, per_column)
             net = replace_layers(model, {name: coded})
             stored, mac = coded.coded.stored_numbers, coded.coded.mac
