@@ -116,7 +116,7 @@ def shared_stem_share(graph: LayerGraph, last_shared: str, applications: int = 3
     """Multiply-adds of several applications that share the layers up to ``last_shared``, over separate networks.
 
     >>> round(shared_stem_share(mobilenet_v1(), "pw11"), 2)
-    0.42
+    0.43
     """
     if applications < 1:
         raise ValueError(f"{applications} applications cannot share anything; give at least one")
