@@ -18,8 +18,8 @@ from edgedl_lib.nets.shapes import Shape
 class HashedLinear(nn.Module):
     """Dense layer whose virtual weight (i, j) is a stored value, chosen and signed by a hash of (i, j).
 
-    The bias is one more column of the virtual matrix.  Position and sign are computed, not stored: the state of the layer
-    is ``stored`` values.  It saves memory on disk and no arithmetic.
+    The bias is one more column of the virtual matrix.  Position and sign are computed, not stored: the state of the
+    layer is ``stored`` values.  It saves memory on disk and no arithmetic.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Several seeds of one dense network, trained side by side: one batched product instead of one small one per seed.
 
-A network of this size waits for the interpreter, not for arithmetic; three of them together take little longer than one.
-The networks are ordinary modules before and after; each sees its own data, in its own order.
+A small network waits for the interpreter more than for arithmetic; three together take little longer than one.  The
+networks are ordinary modules before and after; each sees its own data, in its own order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ternary weights: -a, 0 or +a, with a threshold in proportion to the mean of the absolute weights (Li and Liu 2016)."""
+"""Ternary weights: -a, 0 or +a, with a threshold in proportion to the mean absolute weight (Li and Liu 2016)."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Ternary:
 def best_threshold(weights: Tensor) -> float:
     """Threshold that leaves the least squared error with its own best scale, over the mean of \\|w\\|; exact search.
 
-    Keeping the k largest of the sorted absolute weights removes (sum of them)^2 / k from the squared norm, so the best k
-    maximises that; the threshold lies between the last weight kept and the next.
+    Keeping the k largest of the sorted absolute weights removes (sum of them)^2 / k from the squared norm, so the best
+    k maximises that; the threshold lies between the last weight kept and the next.
     """
     sizes = weights.abs().flatten().sort(descending=True).values.double()
     kept = torch.arange(1, len(sizes) + 1)

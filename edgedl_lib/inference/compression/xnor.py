@@ -1,7 +1,7 @@
 """XNOR-Net and binary-weight networks: signs with a scale (Rastegari et al. 2016 [132]).
 
-A filter is replaced by its signs times one real number; the best number has a closed form.  If the inputs are signs too,
-a dot product becomes exclusive-or and a count of bits (see ``packed_bits``).
+A filter is replaced by its signs times one real number; the best number has a closed form.  If the inputs are signs
+too, a dot product becomes exclusive-or and a count of bits (see ``packed_bits``).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class BinaryInput(BinaryActivation):
 
 
 class XnorConv2d(CodedConv2d):
-    """Convolution of signs with scaled signs; every output is multiplied by K, the mean of \\|input\\| under the filter."""
+    """Convolution of signs with scaled signs, every output times K, the mean of \\|input\\| under the filter."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, **options) -> None:
         super().__init__(in_channels, out_channels, kernel_size, ScaledSign(), bias=False, **options)
