@@ -27,7 +27,7 @@ def plot_softened(axes: Axes, logits: np.ndarray, temperatures: Sequence[float])
 
 
 def plot_lessons(axes: Axes, errors: Mapping[str, Sequence[float]], teacher: float) -> None:
-    """Test error of the same student after different lessons: a dot per seed, a bar for the mean; the teacher's line."""
+    """Test error of one student after different lessons: a dot per seed, a bar for the mean; dashed the teacher."""
     rows = np.arange(len(errors))[::-1]
     for row, (name, values) in zip(rows, errors.items(), strict=True):
         color = COLORS["neutral"] if "hard" in name else COLORS["cloud"]

@@ -204,9 +204,10 @@ class _Walk:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.signs = torch.tensor(settings.signs or [1.0] * len(seeds)).unsqueeze(1)
         self.mean = self.square = None
+        search_steps = torch.optim.RMSprop(compressor.parameters(), settings.compressor_rate, foreach=True)
         rate, decay = settings.critic_rate, WEIGHT_DECAY
-        self.critic_steps = torch.optim.Adam(critic.parameters(), rate, CRITIC_MOMENTS, weight_decay=decay, fused=True)
-        self.compressor_steps = torch.optim.RMSprop(compressor.parameters(), settings.compressor_rate)
+        critic_steps = torch.optim.Adam(critic.parameters(), rate, CRITIC_MOMENTS, weight_decay=decay, fused=True)
+        self.optimisers = [critic_steps, search_steps] if rate else [search_steps]
 
     @torch.no_grad()
     def probabilities(self) -> list[Tensor]:
@@ -217,12 +218,20 @@ class _Walk:
         found = [soft_prune(p, threshold) for p in self.compressor(list(self.critic.weights)[:-1])]
         masks = self._sample(found, rows.shape[1])
         losses = self._losses(rows, masks)  # (R, batch)
-        if self.settings.critic_rate:
-            self._update(self.critic_steps, (losses * weights).sum())
         surprise = self._surprise(losses.detach(), weights)
-        chosen = sum((z * p.log() + (1 - z) * (1 - p).log()).sum(dim=-1) for z, p in zip(masks, found, strict=True))
-        self._update(self.compressor_steps, (self.signs * chosen * surprise * weights).sum())
+        reinforced = self.signs * self._log_probability(masks, found) * surprise
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        ((losses + reinforced) * weights).sum().backward()  # the two parts share no parameter
+        for optimiser in self.optimisers:
+            optimiser.step()
         return (losses.detach() * weights).sum(dim=1)
+
+    @staticmethod
+    def _log_probability(masks: list[Tensor], probabilities: list[Tensor]) -> Tensor:
+        """Of each image's masks of all layers together, shape (R, batch): z log p + (1 - z) log(1 - p), summed."""
+        pairs = zip(masks, probabilities, strict=True)
+        return sum((z @ torch.logit(p).transpose(1, 2)).squeeze(2) + (1 - p).log().sum(dim=2) for z, p in pairs)
 
     def _sample(self, probabilities: list[Tensor], batch: int) -> list[Tensor]:
         """One mask for each image, drawn from the run's own generator: runs do not depend on their neighbours."""
@@ -245,12 +254,6 @@ class _Walk:
         self.square = MOVING_AVERAGE * self.square + (1 - MOVING_AVERAGE) * square
         deviation = (self.square - self.mean.square()).clamp_min(0).sqrt()
         return (losses - self.mean) / deviation.clamp_min(1)
-
-    @staticmethod
-    def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
 
 
 def flipped(settings: SearchSettings, runs: int) -> SearchSettings:

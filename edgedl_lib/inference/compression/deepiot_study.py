@@ -75,12 +75,12 @@ class DeepIoTStudy:
     @property
     def kept_units(self) -> np.ndarray:
         """Percent of units kept, shape (layers, seeds)."""
-        return np.array([(100 * mask.double().mean(dim=1)).tolist() for mask in self.search.masks])
+        return np.array([(100 * mask.double().mean(dim=1)).round(decimals=6).tolist() for mask in self.search.masks])
 
     @property
     def spread(self) -> Estimate:
         """Points between the layers that keep the largest and the smallest share."""
-        return estimate(np.ptp(self.kept_units, axis=0))
+        return estimate(np.ptp(self.kept_units, axis=0).round(6))
 
     @property
     def largest_difference(self) -> float:
