@@ -1,13 +1,17 @@
-"""The experiments on binary and ternary weights: one dense network, many codes, several seeds side by side."""
+"""What one bit a weight costs: BinaryConnect, XNOR-Net and ternary weights beside full precision, over several seeds.
+
+All seeds of a method train side by side; every method of a comparison sees the same samples in the same order.
+"""
 
 from __future__ import annotations
 
-import copy
+import functools
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from edgedl_lib.inference.compression.binary import (
@@ -18,26 +22,31 @@ from edgedl_lib.inference.compression.binary import (
     dense_network,
     forget_real_weights,
 )
+from edgedl_lib.inference.compression.embedded_binary import embedded_network
 from edgedl_lib.inference.compression.side_by_side import train_side_by_side
 from edgedl_lib.inference.compression.ternary import Ternary
 from edgedl_lib.inference.compression.xnor import ScaledSign, xnor_network
 from edgedl_lib.nets.datasets import Dataset, Split
-from edgedl_lib.nets.training import build, error, predict
+from edgedl_lib.nets.training import build, error, predict, train
 
-LEARNING_RATE = 0.1  # of Adam; about 0.003 over Glorot's bound, because real copies live in [-1, 1]
-DECAY = 30.0  # the rate falls exponentially to a thirtieth
+LEARNING_RATE = 3e-3  # of Adam, as in the authors' program for the same kind of network
+GLOROT = 1.5  # the same program divides the rate of binary weights by sqrt(GLOROT / (inputs + units))
+
+ORDER_RATE = 0.01  # of the small convolutional networks in which the order of a block is compared
+
+Step = Callable[[nn.Module], None]
 
 
 @dataclass(frozen=True)
-class Method:
-    """One method trained with every seed.
+class Trained:
+    """One method over several seeds.
 
     Attributes
     ----------
     networks : tuple of nn.Sequential
-        One per seed.
+        One per seed, in evaluation mode.
     errors : tuple of float
-        Test error (percent), one per seed.
+        Test errors in percent.
     """
 
     networks: tuple[nn.Sequential, ...]
@@ -45,7 +54,7 @@ class Method:
 
     @property
     def mean_error(self) -> float:
-        """Mean test error over the seeds (percent)."""
+        """Mean test error, percent."""
         return sum(self.errors) / len(self.errors)
 
 
@@ -54,119 +63,169 @@ def train_method(
     data: Sequence[Dataset],
     seeds: Sequence[int],
     epochs: int,
-    after_step: Callable[[nn.Module], None] | None = clip_weights,
-    learning_rate: float = LEARNING_RATE,
-    decay: float = DECAY,
-) -> Method:
-    """Train one network per seed, each on its own data set of vectors, and test it.
+    after_step: Step | None = None,
+    scaled_rate: bool = False,
+) -> Trained:
+    """Train ``make()`` once per seed on its own data set and test it.
 
     Parameters
     ----------
-    make : callable
-        Makes the untrained network.
     data : sequence of Dataset
-        One per seed, inputs of shape (n, features).
+        One per seed, flat, equally large.
+    scaled_rate : bool
+        Raise the learning rate as BinaryConnect does.
     """
-    networks = tuple(build(make, seed) for seed in seeds)
-    train_side_by_side(
-        networks,
-        [one.train for one in data],
-        epochs=epochs,
-        seed=seeds[0],
-        learning_rate=learning_rate,
-        schedule=lambda done: decay**-done,
-        after_step=after_step,
-    )
-    return Method(networks, tuple(error(net, one.test) for net, one in zip(networks, data, strict=True)))
+    networks = [build(make, seed) for seed in seeds]
+    rate = binary_rate(networks[0]) if scaled_rate else LEARNING_RATE
+    options = {"epochs": epochs, "seed": seeds[0], "learning_rate": rate, "after_step": after_step}
+    train_side_by_side(networks, [each.train for each in data], **options)
+    for network, each in zip(networks, data, strict=True):
+        if any(isinstance(layer.code, StochasticSign) for layer in coded_layers(network)):
+            renew_norms(network, each.train)
+    errors = tuple(error(network, each.test) for network, each in zip(networks, data, strict=True))
+    return Trained(tuple(networks), errors)
 
 
-def connect_study(data: Sequence[Dataset], seeds: Sequence[int], widths: tuple[int, ...], epochs: int) -> dict:
-    """BinaryConnect and its broken variants, name to :class:`Method`.
+def binary_rate(network: nn.Sequential) -> float:
+    """BinaryConnect's rate: divided by the narrowest layer's Glorot coefficient, so that signs can flip."""
+    sizes = [layer.in_features + layer.out_features for layer in coded_layers(network)]
+    return LEARNING_RATE / math.sqrt(GLOROT / min(sizes))
 
-    "signs only, fixed norm" and "BinaryConnect, fixed norm" have no scale and shift in their batch norms: with them, a
-    network of random signs still learns to weigh its units, and random features go far on small images.
+
+@torch.no_grad()
+def renew_norms(network: nn.Sequential, split: Split) -> None:
+    """Take the statistics of every batch norm anew, with the weights of use, over a whole split.
+
+    Coins spread the sums of a layer; real weights do not, and statistics that were taken with coins would not fit them
+    until the weights have moved to -1 and +1, which takes the authors a thousand epochs.
     """
-    variants = {
-        "float32": (None, True, None, 1),
-        "BinaryConnect": (Sign(), True, clip_weights, 1),
-        "stochastic": (StochasticSign(), True, clip_weights, 2),  # its coins need twice the steps to settle
-        "no clip": (Sign(), True, None, 1),
-        "BinaryConnect, fixed norm": (Sign(), False, clip_weights, 1),
-        "signs only, fixed norm": (Sign(), False, forget_real_weights, 1),
-    }
-    return {
-        name: train_method(lambda c=code, n=norm: dense_network(widths, c, n), data, seeds, rounds * epochs, after)
-        for name, (code, norm, after, rounds) in variants.items()
-    }
+    values = split.inputs
+    for stage in network.eval():
+        if isinstance(stage, nn.BatchNorm1d):
+            stage.running_mean.copy_(values.mean(dim=0))
+            stage.running_var.copy_(values.var(dim=0))
+        values = stage(values)
 
 
-def xnor_study(data: Sequence[Dataset], seeds: Sequence[int], widths: tuple[int, ...], epochs: int) -> dict:
-    """Binary-weight network, XNOR network and its ablations, ternary weights; name to :class:`Method`."""
-    variants = {
+def connect_study(
+    data: Sequence[Dataset], seeds: Sequence[int], widths: tuple[int, ...], epochs: int
+) -> dict[str, Trained]:
+    """BinaryConnect beside full precision and beside three ways to get it wrong.
+
+    The two methods with a fixed norm have batch norms without scale and shift: there, nothing but the weights learns.
+    """
+    methods = {
+        "float32": (None, None, True),
+        "BinaryConnect": (Sign(), clip_weights, True),
+        "BinaryConnect, coins": (StochasticSign(), clip_weights, True),
+        "no clip": (Sign(), None, True),
+        "BinaryConnect, fixed norm": (Sign(), clip_weights, False),
+        "signs only, fixed norm": (Sign(), forget_real_weights, False),
+    }
+
+    def train_one(code, step, learns) -> Trained:
+        return train_method(
+            lambda: dense_network(widths, code, learns), data, seeds, epochs, step, scaled_rate=code is not None
+        )
+
+    return {name: train_one(*method) for name, method in methods.items()}
+
+
+def xnor_study(
+    data: Sequence[Dataset], seeds: Sequence[int], widths: tuple[int, ...], epochs: int
+) -> dict[str, Trained]:
+    """Binary weights with scale, binary inputs on top, the paper's ablations, and ternary weights."""
+    methods = {
         "BWN": lambda: dense_network(widths, ScaledSign()),
-        "XNOR": lambda: xnor_network(widths),
-        "no K": lambda: xnor_network(widths, input_scale=False),
-        "learned scale": lambda: xnor_network(widths, Sign(), learned_scale=True),
-        "no norm before sign": lambda: xnor_network(widths, norm_before_sign=False),
         "ternary": lambda: dense_network(widths, Ternary()),
+        "XNOR": lambda: xnor_network(widths),
+        "XNOR, no norm": lambda: xnor_network(widths, norm_before_sign=False),
+        "XNOR, no K": lambda: xnor_network(widths, input_scale=False),
+        "XNOR, learned scale": lambda: xnor_network(widths, Sign(), learned_scale=True),
     }
-    return {name: train_method(make, data, seeds, epochs) for name, make in variants.items()}
+    return {name: train_method(make, data, seeds, epochs, clip_weights) for name, make in methods.items()}
+
+
+def few_images(data: Sequence[Dataset], count: int) -> list[Dataset]:
+    """The same data sets with ``count`` training images each."""
+    return [replace(each, train=each.train.subset(count)) for each in data]
+
+
+def training_losses(trained: Trained, data: Sequence[Dataset], coins: bool = False) -> list[float]:
+    """Cross entropy (nats) on the training images, one per seed.
+
+    Parameters
+    ----------
+    coins : bool
+        Draw one more sample of stochastic weights, as every training step does; else the weights of use.
+    """
+    losses = []
+    for place, (network, each) in enumerate(zip(trained.networks, data, strict=True)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(place)
+            logits = _with_coins(network, each.train) if coins else predict(network, each.train.inputs)
+        losses.append(float(functional.cross_entropy(logits, each.train.targets)))
+    return losses
+
+
+@torch.no_grad()
+def _with_coins(network: nn.Sequential, split: Split) -> Tensor:
+    """Logits with freshly drawn weights, everything else as in use."""
+    network.eval()
+    for layer in coded_layers(network):
+        layer.train()
+    logits = network(split.inputs)
+    network.eval()
+    return logits
+
+
+def largest_weight(trained: Trained) -> float:
+    """Largest absolute real copy of any network."""
+    return max(
+        float(layer.weight.detach().abs().max()) for network in trained.networks for layer in coded_layers(network)
+    )
+
+
+def binary_share(trained: Trained) -> float:
+    """Share of the weights that a forward pass uses which are exactly -1 or +1."""
+    used = torch.cat([layer.coded_weight.flatten() for network in trained.networks for layer in coded_layers(network)])
+    return float((used.abs() == 1).double().mean())
+
+
+def change_by_clipping(trained: Trained, data: Sequence[Dataset]) -> float:
+    """Largest change of a test logit when the real copies are clipped after training; the copies stay clipped."""
+    changes = []
+    for network, each in zip(trained.networks, data, strict=True):
+        before = predict(network, each.test.inputs)
+        clip_weights(network)
+        changes.append(float((predict(network, each.test.inputs) - before).abs().max()))
+    return max(changes)
 
 
 @dataclass(frozen=True)
 class FewImages:
-    """Full precision and stochastic BinaryConnect on few training images.
+    """Coins as a regulariser: both methods on few training images; training losses in nats, one per seed."""
 
-    Attributes
-    ----------
-    test_error, training_loss : dict of str to tuple of float
-        Per method ("float32", "stochastic") and seed; percent, and nats in training mode.
-    """
-
-    test_error: dict[str, tuple[float, ...]]
-    training_loss: dict[str, tuple[float, ...]]
+    full: Trained
+    coins: Trained
+    full_training_loss: list[float]
+    coins_training_loss: list[float]
 
 
-def few_images_study(
-    data: Sequence[Dataset], seeds: Sequence[int], widths: tuple[int, ...], images: int, epochs: int
-) -> FewImages:
-    """Is a coin per weight a regulariser?  Train both on the first ``images`` of each training set."""
-    small = [Dataset(one.name, one.train.subset(images), one.validation, one.test, one.classes) for one in data]
-    codes = {"float32": None, "stochastic": StochasticSign()}
-    rounds = {"float32": 1, "stochastic": 2}  # as in connect_study
-    methods = {
-        name: train_method(lambda c=code: dense_network(widths, c), small, seeds, rounds[name] * epochs)
-        for name, code in codes.items()
-    }
-    losses = {
-        name: tuple(training_loss(net, one.train, seeds[0]) for net, one in zip(method.networks, small, strict=True))
-        for name, method in methods.items()
-    }
-    return FewImages({name: method.errors for name, method in methods.items()}, losses)
+def few_images_study(data: Sequence[Dataset], seeds: Sequence[int], widths: tuple[int, ...], epochs: int) -> FewImages:
+    """Full precision and stochastic signs; the training loss of the latter is what its steps see, with fresh coins."""
+    full = train_method(lambda: dense_network(widths, None), data, seeds, epochs)
+    coins = train_method(lambda: dense_network(widths, StochasticSign()), data, seeds, epochs, clip_weights, True)
+    return FewImages(full, coins, training_losses(full, data), training_losses(coins, data, coins=True))
 
 
-def training_loss(network: nn.Module, split: Split, seed: int) -> float:
-    """Cross entropy (nats) as training sees it: batch statistics, coins where there are coins."""
-    busy = copy.deepcopy(network).train()
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return float(functional.cross_entropy(busy(split.inputs), split.targets))
-
-
-def binary_share(network: nn.Module) -> float:
-    """Share of the weights in use that are exactly -1 or +1."""
-    with torch.no_grad():
-        weights = torch.cat([layer.coded_weight.flatten() for layer in coded_layers(network)])
-    return float((weights.abs() == 1).float().mean())
-
-
-def largest_weight(network: nn.Module) -> float:
-    """Largest absolute real copy in the coded layers."""
-    return max(float(layer.weight.detach().abs().max()) for layer in coded_layers(network))
-
-
-def change_by_clipping(network: nn.Module, inputs: torch.Tensor) -> float:
-    """Largest change of a logit when the real copies are clipped to [-1, 1] after training."""
-    clipped = copy.deepcopy(network)
-    clip_weights(clipped)
-    return float((predict(network, inputs) - predict(clipped, inputs)).abs().max())
+def order_study(data: Sequence[Dataset], seeds: Sequence[int], epochs: int) -> tuple[list[float], list[float]]:
+    """Test errors with pooling after the sign (C-B-A-P), and with pooling before it (the paper's B-A-C-P)."""
+    errors: dict[str, list[float]] = {"C-B-A-P": [], "C-P-B-A": []}
+    for each, seed in zip(data, seeds, strict=True):
+        side = each.input_shape[-1]
+        for order, found in errors.items():
+            network = build(functools.partial(embedded_network, side, order=order), seed)
+            train(network, each.train, epochs=epochs, seed=seed, learning_rate=ORDER_RATE, after_step=clip_weights)
+            found.append(error(network, each.test))
+    return errors["C-B-A-P"], errors["C-P-B-A"]
