@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edgedl_lib.exercises.answers import Passed, ask, explain, require
+from edgedl_lib.exercises.answers import Passed, ask, compare, explain, require, whole
 
 RANDOM_INSTANCES = 40
-TOLERANCE = 1e-6
 
 
 def check_stored_entries(stored_entries: Callable[..., int]) -> Passed:
@@ -31,7 +30,7 @@ def check_stored_entries(stored_entries: Callable[..., int]) -> Passed:
     Right. A gap that does not fit costs filler zeros; at low density they are a tenth of the file.
     """
     cases = [(places, bits, _entries(places, bits)) for places, bits in _sparse_vectors()]
-    answers = [_whole(ask(stored_entries, places.copy(), bits)) for places, bits, _ in cases]
+    answers = [whole(ask(stored_entries, places.copy(), bits)) for places, bits, _ in cases]
     wrong = {
         "Fillers are missing: a gap beyond 2**bits needs zeros in between, which are stored too.": lambda p, b: len(p),
         "The first entry has a gap too, from place -1.": lambda p, b: (
@@ -40,40 +39,8 @@ def check_stored_entries(stored_entries: Callable[..., int]) -> Passed:
         "A gap of exactly 2**bits still fits, since gap - 1 is stored.": lambda p, b: _entries(p, b, reach=2**b - 1),
         "A long gap may need several fillers, not one.": lambda p, b: _at_most_one_filler(p, b),
     }
-    _compare(answers, cases, wrong, "entries")
+    compare(answers, cases, wrong, "entries")
     return Passed("A gap that does not fit costs filler zeros; at low density they are a tenth of the file.")
-
-
-def check_distillation_loss(distillation_loss: Callable[..., float]) -> Passed:
-    """Check ``distillation_loss(student, teacher, labels, temperature, share)``: Hinton's loss, a float.
-
-    `student` and `teacher` are logits (n, classes), `labels` (n,) integers; `share` weighs the soft part.
-
-    Examples
-    --------
-    >>> def log_softmax(z):
-    ...     z = z - z.max(axis=1, keepdims=True)
-    ...     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-    >>> def distillation_loss(student, teacher, labels, temperature, share):
-    ...     target = np.exp(log_softmax(teacher / temperature))
-    ...     soft = -(target * log_softmax(student / temperature)).sum(axis=1).mean()
-    ...     hard = -log_softmax(student)[np.arange(len(labels)), labels].mean()
-    ...     return share * temperature**2 * soft + (1 - share) * hard
-    >>> check_distillation_loss(distillation_loss)
-    Right. The factor T squared keeps the soft gradient as large as the hard one at every temperature.
-    """
-    cases = [(*case, _distillation(*case)) for case in _logit_cases()]
-    answers = [_number(ask(distillation_loss, *map(np.copy, case[:3]), *case[3:5])) for case in cases]
-    wrong = {
-        "The factor T**2 of the soft part is missing.": lambda *c: _distillation(*c, power=0),
-        "The factor is T squared, not T.": lambda *c: _distillation(*c, power=1),
-        "The student's logits in the soft part must be divided by the temperature too.": _cold_student,
-        "The hard part uses temperature 1: at test time the student answers at T = 1.": _hot_labels,
-        "The weights are swapped: share belongs to the soft part.": lambda *c: _distillation(*c[:4], 1 - c[4]),
-        "Use all of the teacher's probabilities, not only its best class: those are pseudo-labels.": _pseudo_labels,
-    }
-    _compare(answers, cases, wrong, "nats")
-    return Passed("The factor T squared keeps the soft gradient as large as the hard one at every temperature.")
 
 
 def check_pareto(pareto: Callable[..., Sequence[int]]) -> Passed:
@@ -138,40 +105,6 @@ def _sparse_vectors() -> list[tuple[np.ndarray, int]]:
     return cases
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def _distillation(student, teacher, labels, temperature, share, *, power=2, student_t=None, hard_t=1.0) -> float:
-    target = np.exp(_log_softmax(teacher / temperature))
-    soft = -(target * _log_softmax(student / (student_t or temperature))).sum(axis=1).mean()
-    hard = -_log_softmax(student / hard_t)[np.arange(len(labels)), labels].mean()
-    return float(share * temperature**power * soft + (1 - share) * hard)
-
-
-def _cold_student(*case) -> float:
-    return _distillation(*case, student_t=1.0)
-
-
-def _hot_labels(*case) -> float:
-    return _distillation(*case, hard_t=case[3])
-
-
-def _pseudo_labels(student, teacher, labels, temperature, share) -> float:
-    certain = np.where(np.arange(teacher.shape[1]) == teacher.argmax(axis=1)[:, None], 1e6, 0.0)
-    return _distillation(student, certain, labels, temperature, share)
-
-
-def _logit_cases() -> list[tuple]:
-    generator = np.random.default_rng(6)
-    cases = []
-    for temperature, share in ((1.0, 0.0), (1.0, 1.0), (4.0, 1.0), (20.0, 0.5), (2.5, 0.7), (8.0, 0.2)):
-        student, teacher = 3 * generator.standard_normal((2, 6, 10))
-        cases.append((student, teacher, generator.integers(0, 10, 6), temperature, share))
-    return cases
-
-
 def _cost_tables() -> list[np.ndarray]:
     generator = np.random.default_rng(7)
     known = [[[1, 1]], [[1, 2], [2, 1]], [[1, 2], [1, 2]], [[1, 1], [1, 2], [2, 1]], [[3, 3], [1, 1], [2, 2]]]
@@ -193,35 +126,6 @@ def _strict_front(table: np.ndarray) -> set[int]:
 
 def _without_twins(table: np.ndarray) -> set[int]:
     return {index for index in _front(table) if not (table[:index] == table[index]).all(axis=1).any()}
-
-
-def _compare(answers: list[float], cases: list[tuple], wrong: dict[str, Callable], unit: str) -> None:
-    """Raise the hint that explains all answers, or else show the first wrong one."""
-    rights = [case[-1] for case in cases]
-    if _equal(answers, rights):
-        return
-    explain([(_equal(answers, [rule(*case[:-1]) for case in cases]), hint) for hint, rule in wrong.items()])
-    index = next(i for i, pair in enumerate(zip(answers, rights, strict=True)) if not _equal([pair[0]], [pair[1]]))
-    given = ", ".join(f"array{part.shape}" if getattr(part, "size", 1) > 8 else f"{part}" for part in cases[index][:-1])
-    raise AssertionError(f"For ({given}) you answer {answers[index]:g} {unit}, but {rights[index]:g} is right.")
-
-
-def _equal(first: Sequence[float], second: Sequence[float]) -> bool:
-    return bool(np.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE))
-
-
-def _whole(answer: object) -> int:
-    require(
-        isinstance(answer, int | np.integer) and not isinstance(answer, bool), f"Return a whole number, not {answer!r}."
-    )
-    return int(answer)
-
-
-def _number(answer: object) -> float:
-    require(
-        np.ndim(answer) == 0 and np.issubdtype(np.asarray(answer).dtype, np.number), f"Return a number, not {answer!r}."
-    )
-    return float(answer)
 
 
 def _indices(answer: object, count: int) -> set[int]:

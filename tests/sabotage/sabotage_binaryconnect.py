@@ -56,12 +56,10 @@ def stochastic_network_with_statistics_of_coins():
 
 
 @sabotage("binaryconnect.few_images_train")
-def training_loss_with_the_weights_of_use():
-    """Measured after training with the real weights, the noise of the coins is gone and the loss looks lower."""
-    data = binary_study.few_images(_data(), 60)
-    study = binary_study.few_images_study(data, SEEDS, (64, 60, 60, 10), epochs=300)
-    real = binary_study.training_losses(study.coins, data)
-    return sum(real) / len(real) - sum(study.full_training_loss) / len(SEEDS)
+def throw_coins_at_a_network_without_codes():
+    """The network under test has plain layers: nothing is coded, no coin falls, and both losses are the same."""
+    data, full = _data(), _full()
+    return binary_study.training_losses(full, data, coins=True)[0] - binary_study.training_losses(full, data)[0]
 
 
 @sabotage("binaryconnect.binary_share")
