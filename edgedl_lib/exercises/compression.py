@@ -43,6 +43,36 @@ def check_stored_entries(stored_entries: Callable[..., int]) -> Passed:
     return Passed("A gap that does not fit costs filler zeros; at low density they are a tenth of the file.")
 
 
+def check_useful_rank(largest_useful_rank: Callable[..., int]) -> Passed:
+    """Check ``largest_useful_rank(outputs, inputs)``: largest rank at which two factors multiply less than the layer.
+
+    Examples
+    --------
+    >>> check_useful_rank(lambda outputs, inputs: (outputs * inputs - 1) // (outputs + inputs))
+    Right. A square layer must lose more than half of its rank before two factors pay.
+    """
+    cases = [(*shape, _useful_rank(*shape)) for shape in _layer_shapes()]
+    answers = [whole(ask(largest_useful_rank, *case[:2])) for case in cases]
+    wrong = {
+        "At equality nothing is saved: the factors must need FEWER multiplications.": lambda m, n: m * n // (m + n),
+        "The full rank always costs more in two factors than in one.": min,
+        "Both factors cost something: outputs x r and r x inputs.": lambda m, n: (m * n - 1) // m,
+        "Rounding up steps over the break-even point.": lambda m, n: -(-m * n // (m + n)),
+    }
+    compare(answers, cases, wrong, "")
+    return Passed("A square layer must lose more than half of its rank before two factors pay.")
+
+
+def _useful_rank(outputs: int, inputs: int) -> int:
+    return (outputs * inputs - 1) // (outputs + inputs)
+
+
+def _layer_shapes() -> list[tuple[int, int]]:
+    generator = np.random.default_rng(16)
+    known = [(1, 1), (1, 50), (2, 2), (4, 4), (100, 100), (300, 784), (3, 6)]
+    return known + [(int(m), int(n)) for m, n in generator.integers(1, 900, (RANDOM_INSTANCES, 2))]
+
+
 def check_pareto(pareto: Callable[..., Sequence[int]]) -> Passed:
     """Check ``pareto(costs)``: indices of the models that no other one beats, for an array (n, 2) to be minimised.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgedl_lib.exercises.answers import Passed, ask, explain, require
+from edgedl_lib.exercises.answers import Passed, ask, compare, explain, number, require
 
 RANDOM_INSTANCES = 40
 TOLERANCE = 1e-9
@@ -31,7 +31,7 @@ def check_expected_cost(expected_cost: Callable[..., float]) -> Passed:
     Right. A sample that passes a branch without leaving has paid for it.
     """
     cases = _networks()
-    answers = [_number(ask(expected_cost, *map(np.copy, case))) for case in cases]
+    answers = [number(ask(expected_cost, *map(np.copy, case))) for case in cases]
     wrong = {
         "The branches cost something too: the published timing leaves them out.": lambda q, s, b: q @ np.cumsum(s),
         "A sample pays for every branch that it passes, not only for the one where it leaves.": _own_branch_only,
@@ -119,48 +119,55 @@ def check_threshold(choose_threshold: Callable[..., float]) -> Passed:
     )
 
 
-def check_co_inference(best_partition: Callable[..., int]) -> Passed:
-    """Check ``best_partition(server, device, sizes, rate)``: Edgent's fastest partition point p of one branch.
+def check_calibration_error(expected_calibration_error: Callable[..., float]) -> Passed:
+    """Check ``expected_calibration_error(confidence, right, bins)``: mean distance of confidence from accuracy.
 
-    The **server** runs the first p - 1 layers and the device the rest, p = 1, ..., N + 1; `server` and `device` are
-    seconds (N,), `sizes` bytes (N + 1,): the input, then each layer's output; `rate` is bit/s both ways.
+    `confidence` (n,) in [0, 1], `right` (n,) booleans; a confidence on an inner edge belongs to the lower bin, 0 to the
+    first one.
 
     Examples
     --------
-    >>> def best_partition(server, device, sizes, rate):
-    ...     latencies = []
-    ...     for p in range(1, len(server) + 2):
-    ...         sent = 0 if p == 1 else sizes[0] + sizes[p - 1]
-    ...         latencies.append(sum(server[: p - 1]) + sum(device[p - 1 :]) + 8 * sent / rate)
-    ...     return 1 + int(np.argmin(latencies))
-    >>> check_co_inference(best_partition)
-    Right. The input goes up and the intermediate tensor comes down, unless the device does it all.
+    >>> def expected_calibration_error(confidence, right, bins):
+    ...     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    ...     gaps = [abs(confidence[place == b].sum() - right[place == b].sum()) for b in range(bins)]
+    ...     return sum(gaps) / len(confidence)
+    >>> check_calibration_error(expected_calibration_error)
+    Right. A bin counts by its samples: an empty one says nothing, a full one nearly everything.
     """
-    cases = _branches()
-    answers = [_point(ask(best_partition, *map(np.copy, case[:3]), case[3]), len(case[0])) for case in cases]
+    cases = [(*case, _calibration_error(*case)) for case in _predictions()]
+    answers = [number(ask(expected_calibration_error, *map(np.copy, case[:2]), case[2])) for case in cases]
     wrong = {
-        "The server runs the FIRST layers and the device the rest; you have it the other way round.": _latency_reversed,
-        "The input goes up for every p but 1; charged always or never, it decides nothing.": _no_input,
-        "The intermediate tensor must come down to the device.": lambda *c: _latency(*c, down=0),
-        "Bytes over a rate in bit/s: a factor of eight is missing.": lambda *c: _latency(*c, bits=1),
+        "Weigh each bin by its samples, not all bins alike.": lambda c, r, b: _calibration_error(
+            c, r, b, weighted=False
+        ),
+        "Compare means within each bin; over all samples the errors cancel.": lambda c, r, b: abs(c.mean() - r.mean()),
+        "Compare with the share of RIGHT answers.": lambda c, r, b: _calibration_error(c, ~r, b),
+        "A confidence on an inner edge belongs to the lower bin.": lambda c, r, b: _calibration_error(
+            c, r, b, upper=True
+        ),
+        "Single samples have no calibration: average within bins first.": lambda c, r, b: np.abs(c - r).mean(),
     }
-    if all(_is_best(_latency(*case), p) for case, p in zip(cases, answers, strict=True)):
-        return Passed("The input goes up and the intermediate tensor comes down, unless the device does it all.")
-    explain(
-        [
-            (all(_is_best(rule(*case), p) for case, p in zip(cases, answers, strict=True)), hint)
-            for hint, rule in wrong.items()
-        ]
-    )
-    explain(
-        [(all(p <= len(c[0]) for c, p in zip(cases, answers, strict=True)), "Try p = N + 1 too: all on the server.")]
-    )
-    case, p = next((c, p) for c, p in zip(cases, answers, strict=True) if not _is_best(_latency(*c), p))
-    latencies = _latency(*case)
-    raise AssertionError(
-        f"With {len(case[0])} layers at {case[3]:g} bit/s you choose p = {p} ({latencies[p - 1]:.4g} s); "
-        f"p = {1 + int(latencies.argmin())} needs {latencies.min():.4g} s."
-    )
+    compare(answers, cases, wrong, "")
+    return Passed("A bin counts by its samples: an empty one says nothing, a full one nearly everything.")
+
+
+def _calibration_error(confidence, right, bins, *, weighted=True, upper=False) -> float:
+    scaled = confidence * bins
+    place = np.floor(scaled).astype(int) if upper else np.ceil(scaled).astype(int) - 1
+    place = np.clip(place, 0, bins - 1)
+    full = [index for index in range(bins) if (place == index).any()]
+    gaps = [abs(confidence[place == index].mean() - right[place == index].mean()) for index in full]
+    return float(np.average(gaps, weights=[(place == index).sum() for index in full] if weighted else None))
+
+
+def _predictions() -> list[tuple[np.ndarray, np.ndarray, int]]:
+    generator = np.random.default_rng(13)
+    known = [([0.5], [True], 2), ([0.5, 0.5], [True, False], 4), ([0.0, 1.0], [False, True], 8)]
+    cases = [(np.array(confidence), np.array(right), bins) for confidence, right, bins in known]
+    for _ in range(RANDOM_INSTANCES):
+        confidence = np.round(16 * generator.beta(4, 1, 80)) / 16  # edges without rounding errors
+        cases.append((confidence, generator.random(80) < 0.7 * confidence, int(generator.choice([4, 8]))))
+    return cases
 
 
 def _networks() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -223,57 +230,6 @@ def _first_failure(split: _Validation) -> float:
 
 def _grid_share(split: _Validation) -> float:
     return max((split.share(t) for t in np.linspace(0, 2.5, 26) if _allowed(split, t)), default=0.0)
-
-
-def _branches() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, float]]:
-    generator = np.random.default_rng(10)
-    cases = [(np.array([0.1]), np.array([1.0]), np.array([1e3, 10.0]), rate) for rate in (1e3, 1e9)]
-    for _ in range(RANDOM_INSTANCES):
-        count = int(generator.integers(1, 9))
-        device = generator.exponential(0.05, count)
-        sizes = generator.integers(500, 20_000, count + 1).astype(float)
-        ratios = 10 ** generator.uniform(-0.7, 1.5, count)  # some layers are faster on the device
-        cases.append((device / ratios, device, sizes, float(10 ** generator.uniform(5, 7.5))))
-    return cases
-
-
-def _latency(server, device, sizes, rate, *, up=1, down=1, bits=8) -> np.ndarray:
-    """Seconds for p = 1, ..., N + 1."""
-    computing = np.append(0, np.cumsum(server)) + np.append(np.cumsum(device[::-1])[::-1], 0)
-    sent = up * sizes[0] + down * sizes
-    sent[0] = 0
-    return computing + bits * sent / rate
-
-
-def _no_input(*case) -> np.ndarray:
-    """What a constant charge for the input compares."""
-    return _latency(*case, up=0)
-
-
-def _latency_reversed(server, device, sizes, rate) -> np.ndarray:
-    """The device first: only the tensor at the cut is sent, the input if the server does it all (now p = 1)."""
-    computing = np.append(0, np.cumsum(device)) + np.append(np.cumsum(server[::-1])[::-1], 0)
-    sent = sizes.copy()
-    sent[-1] = 0
-    return computing + 8 * sent / rate
-
-
-def _is_best(latencies: np.ndarray, p: int) -> bool:
-    return bool(latencies[p - 1] <= latencies.min() * (1 + 1e-9))
-
-
-def _point(answer: object, layers: int) -> int:
-    whole = isinstance(answer, int | np.integer) and not isinstance(answer, bool)
-    require(whole, f"Return a whole number, not {answer!r}.")
-    require(1 <= answer <= layers + 1, f"With {layers} layers p lies between 1 and {layers + 1}, you return {answer}.")
-    return int(answer)
-
-
-def _number(answer: object) -> float:
-    require(
-        np.ndim(answer) == 0 and np.issubdtype(np.asarray(answer).dtype, np.number), f"Return a number, not {answer!r}."
-    )
-    return float(answer)
 
 
 def _equal(first: Sequence[float], second: Sequence[float]) -> bool:

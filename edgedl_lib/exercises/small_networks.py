@@ -62,9 +62,7 @@ def check_packed_dot(packed_dot: Callable[..., int]) -> Passed:
     cases = [(*case, _dot(*case)) for case in _packed_pairs()]
     answers = [whole(ask(packed_dot, *case[:3])) for case in cases]
     wrong = {
-        "Each differing sign takes one away and fails to add one: it counts twice.": lambda a, b, n: (
-            n - _differing(a, b, n)
-        ),
+        "Each differing sign takes one away and adds none: it counts twice.": lambda a, b, n: n - _differing(a, b, n),
         "Bits from n on may hold anything: mask them before counting.": lambda a, b, n: n - 2 * (a ^ b).bit_count(),
         "Exclusive-or marks the signs that DIFFER.": lambda a, b, n: 2 * _differing(a, b, n) - n,
         "And counts the places where both are +1; two times -1 is +1 as well.": lambda a, b, n: _both(a, b, n),

@@ -62,3 +62,22 @@ def test_the_right_front_passes():
 def test_wrong_fronts_meet_their_hint(hint):
     with pytest.raises(AssertionError, match=hint):
         compression.check_pareto(WRONG_FRONTS[hint])
+
+
+WRONG_RANKS = {
+    "At equality nothing is saved": lambda m, n: m * n // (m + n),
+    "full rank always costs more": min,
+    "Both factors cost something": lambda m, n: (m * n - 1) // m,
+    "Rounding up": lambda m, n: int(np.ceil(m * n / (m + n))),
+    "Return a whole number": lambda m, n: m * n / (m + n),
+}
+
+
+def test_the_right_rank_passes():
+    assert "Right." in repr(compression.check_useful_rank(lambda m, n: (m * n - 1) // (m + n)))
+
+
+@pytest.mark.parametrize("hint", WRONG_RANKS)
+def test_wrong_ranks_meet_their_hint(hint):
+    with pytest.raises(AssertionError, match=hint):
+        compression.check_useful_rank(WRONG_RANKS[hint])

@@ -59,36 +59,29 @@ def test_wrong_thresholds_meet_their_hint(hint):
         early_exit.check_threshold(WRONG_THRESHOLDS[hint])
 
 
-def partition(server, device, sizes, rate, *, factor=8, up=1, down=1, first=0, last=None, server_first=True):
-    latencies = []
-    for p in range(1, len(server) + 2):
-        if server_first:
-            computing, sent = sum(server[: p - 1]) + sum(device[p - 1 :]), up * sizes[0] + down * sizes[p - 1]
-            sent = first * sizes[0] if p == 1 else sent
-        else:
-            computing, sent = sum(device[: p - 1]) + sum(server[p - 1 :]), sizes[p - 1] * (p <= len(server))
-        latencies.append(computing + factor * sent / rate)
-    return 1 + int(np.argmin(latencies[:last]))
+def calibration_error(confidence, right, bins, *, weighted=True, upper=False):
+    scaled = confidence * bins
+    place = np.clip(np.floor(scaled) if upper else np.ceil(scaled) - 1, 0, bins - 1)
+    gaps = {b: abs(confidence[place == b].mean() - right[place == b].mean()) for b in set(place)}
+    weights = {b: (place == b).sum() if weighted else 1 for b in gaps}
+    return sum(gaps[b] * weights[b] for b in gaps) / sum(weights.values())
 
 
-WRONG_PARTITIONS = {
-    "other way round": lambda *a: partition(*a, server_first=False),
-    "charged always or never": lambda *a: partition(*a, first=1),
-    "goes up for every p but 1": lambda *a: partition(*a, up=0),
-    "must come down": lambda *a: partition(*a, down=0),
-    "factor of eight": lambda *a: partition(*a, factor=1),
-    r"Try p = N \+ 1": lambda *a: partition(*a, last=-1),
-    "you choose p = 1": lambda s, d, b, r: 1 if len(s) != 4 else 5,
-    "Return a whole number": lambda *a: 1.0,
-    "p lies between 1 and": lambda *a: 0,
+WRONG_CALIBRATION = {
+    "Weigh each bin": lambda *c: calibration_error(*c, weighted=False),
+    "the errors cancel": lambda c, r, b: abs(c.mean() - r.mean()),
+    "RIGHT answers": lambda c, r, b: calibration_error(c, ~r, b),
+    "lower bin": lambda *c: calibration_error(*c, upper=True),
+    "average within bins": lambda c, r, b: np.abs(c - r).mean(),
+    "Return a number": lambda *c: c[0],
 }
 
 
-def test_the_right_partition_passes():
-    assert "Right." in repr(early_exit.check_co_inference(partition))
+def test_the_right_calibration_error_passes():
+    assert "Right." in repr(early_exit.check_calibration_error(calibration_error))
 
 
-@pytest.mark.parametrize("hint", WRONG_PARTITIONS)
-def test_wrong_partitions_meet_their_hint(hint):
+@pytest.mark.parametrize("hint", WRONG_CALIBRATION)
+def test_wrong_calibration_errors_meet_their_hint(hint):
     with pytest.raises(AssertionError, match=hint):
-        early_exit.check_co_inference(WRONG_PARTITIONS[hint])
+        early_exit.check_calibration_error(WRONG_CALIBRATION[hint])
