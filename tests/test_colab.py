@@ -1,6 +1,7 @@
 """The setup cell of a chapter brings to Colab what Colab lacks, and touches nothing anywhere else."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,5 @@ def test_setup_cell_comes_first_and_installs_what_the_chapter_imports(path):
     installed = set(re.search(r"%pip install --quiet (.*)", setup).group(1).split())
     code = "\n".join("".join(cell["source"]) for cell in cells[1:])
     imported = {name.split(".")[0] for name in re.findall(r"^\s*(?:import|from) ([\w.]+)", code, re.MULTILINE)}
-    foreign = (
-        imported - PREINSTALLED - {"edgedl_lib", "itertools", "sys", "os", "json", "math", "functools", "dataclasses"}
-    )
+    foreign = imported - PREINSTALLED - {"edgedl_lib"} - set(sys.stdlib_module_names)
     assert {PACKAGE_OF.get(name, name) for name in foreign} <= installed
