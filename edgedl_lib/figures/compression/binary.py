@@ -33,17 +33,12 @@ def plot_real_copies(axes: Axes, clipped: np.ndarray, free: np.ndarray) -> None:
     axes.axvspan(-1, 1, color="#E3E7EA", lw=0)
     axes.hist(free, bins, color=COLORS["end"], alpha=0.75)
     axes.hist(clipped, bins, histtype="step", color="black", linewidth=1.6)
-    axes.annotate("with the clip", (-0.98, 0.93), xycoords=("data", "axes fraction"), fontsize=9, va="top")
-    axes.annotate(
-        f"without: up to {np.abs(free).max():.1f}",
-        (edge, 0.25),
-        xycoords=("data", "axes fraction"),
-        ha="right",
-        fontsize=9,
-        color="#8A5300",
-        weight="bold",
-    )
-    axes.set(xlabel="real copy of a weight", ylabel="weights", yscale="log", ylim=(0.7, None))
+    corner = {"xycoords": "axes fraction", "fontsize": 9, "va": "top"}
+    axes.annotate("line: with the clip", (0.01, 0.99), **corner)
+    text = f"without: up to {np.abs(free).max():.1f}"
+    axes.annotate(text, (0.99, 0.99), ha="right", color="#8A5300", weight="bold", **corner)
+    axes.set(xlabel="real copy of a weight", ylabel="weights", yscale="log")
+    axes.set_ylim(0.7, 30 * axes.get_ylim()[1] / 10)
 
 
 def plot_hashed(axes: Axes, study: HashedStudy) -> None:
@@ -74,6 +69,6 @@ def plot_memory(axes: Axes, study: EmbeddedStudy) -> None:
     for row, (size, _) in enumerate(rows.values()):
         axes.annotate(f" {size:,} B", (size, row), va="center", weight="bold")
     axes.axvline(15_000, color="black", linewidth=1, linestyle=":")
-    axes.annotate("15 KB ", (15_000, -0.35), ha="right", fontsize=9)
+    axes.annotate(" 15 KB", (15_000, 2.3), fontsize=9)
     axes.set(xscale="log", xlabel="bytes", xlim=(10, 60_000))
     axes.grid(axis="y", visible=False)
