@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgedl_lib.inference.compression.binary import (
+from edgedl_lib.inference.compression.one_bit.binary import (
     Sign,
     StochasticSign,
     clip_weights,
@@ -13,11 +13,11 @@ from edgedl_lib.inference.compression.binary import (
     multiplications_removed,
     sign,
 )
-from edgedl_lib.inference.compression.coded_layers import CodedConv2d, CodedLinear, stored_bytes, with_codes
+from edgedl_lib.inference.compression.one_bit.coded_layers import CodedConv2d, CodedLinear, stored_bytes, with_codes
+from edgedl_lib.inference.compression.one_bit.side_by_side import SideBySide, train_side_by_side
+from edgedl_lib.inference.compression.one_bit.ternary import Ternary
+from edgedl_lib.inference.compression.one_bit.xnor import ScaledSign
 from edgedl_lib.inference.compression.reference import digit_network
-from edgedl_lib.inference.compression.side_by_side import SideBySide, train_side_by_side
-from edgedl_lib.inference.compression.ternary import Ternary
-from edgedl_lib.inference.compression.xnor import ScaledSign
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.training import build, train

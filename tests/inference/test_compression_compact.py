@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgedl_lib.inference.compression import compact, compact_study, residual
-from edgedl_lib.inference.compression import compact_counts as counts
+from edgedl_lib.inference.compression.compact_filters import compact, compact_study, residual
+from edgedl_lib.inference.compression.compact_filters import compact_counts as counts
 from edgedl_lib.inference.partition.costs import chain_costs
 from edgedl_lib.nets import collapse_to_chain
 from edgedl_lib.nets.datasets import digits

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from edgedl_lib.inference.compression import deep_compression, file_checks, published, sparse_speed, trade_off
-from edgedl_lib.inference.compression.container import DamagedFile, SparseWeight, pack, unpack
-from edgedl_lib.inference.compression.pruning import magnitude_prune
 from edgedl_lib.inference.compression.reference import digit_network, lenet_300_100
-from edgedl_lib.inference.compression.sharing import SharedLayer, share_weights
+from edgedl_lib.inference.compression.sparsity import sparse_speed, trade_off
+from edgedl_lib.inference.compression.sparsity.pruning import magnitude_prune
+from edgedl_lib.inference.compression.storage import deep_compression, file_checks, published
+from edgedl_lib.inference.compression.storage.container import DamagedFile, SparseWeight, pack, unpack
+from edgedl_lib.inference.compression.storage.sharing import SharedLayer, share_weights
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.training import build, predict

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from edgedl_lib.inference.compression import compressor as c
-from edgedl_lib.inference.compression import deepiot_study as study
-from edgedl_lib.inference.compression import dense_cost, unit_pruning
 from edgedl_lib.inference.compression.reference import digit_network
-from edgedl_lib.inference.compression.stacked_mlp import StackedMLP, mlp
+from edgedl_lib.inference.compression.taught import compressor as c
+from edgedl_lib.inference.compression.taught import deepiot_study as study
+from edgedl_lib.inference.compression.taught import dense_cost, unit_pruning
+from edgedl_lib.inference.compression.taught.stacked_mlp import StackedMLP, mlp
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.training import accuracy, build, predict, train

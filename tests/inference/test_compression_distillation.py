@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from edgedl_lib.inference.compression import distillation as d
-from edgedl_lib.inference.compression import distillation_study as study
-from edgedl_lib.inference.compression import edge_students
-from edgedl_lib.inference.compression.lessons import Lesson, Teachers, Training, teach, train_teachers
-from edgedl_lib.inference.compression.stacked_mlp import StackedMLP, batch_order, mlp, train_stack
+from edgedl_lib.inference.compression.taught import distillation as d
+from edgedl_lib.inference.compression.taught import distillation_study as study
+from edgedl_lib.inference.compression.taught import edge_students
+from edgedl_lib.inference.compression.taught.lessons import Lesson, Teachers, Training, teach, train_teachers
+from edgedl_lib.inference.compression.taught.stacked_mlp import StackedMLP, batch_order, mlp, train_stack
 from edgedl_lib.nets.datasets import Split, digits
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.training import build, predict, train

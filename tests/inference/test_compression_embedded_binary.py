@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgedl_lib.inference.compression.embedded_binary import embedded_network, export, fold, integer_pixels
-from edgedl_lib.inference.compression.embedded_execution import run_fused, run_layerwise
+from edgedl_lib.inference.compression.one_bit.embedded_binary import embedded_network, export, fold, integer_pixels
+from edgedl_lib.inference.compression.one_bit.embedded_execution import run_fused, run_layerwise
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.nets.export import layer_graph
 

@@ -8,10 +8,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from edgedl_lib.inference.compression.coded_layers import stored_bytes
-from edgedl_lib.inference.compression.hashed import HashedLinear, equal_storage_width, hashed_network, plain_network
-from edgedl_lib.inference.compression.hashing import hashed_positions, mixed
-from edgedl_lib.inference.compression.side_by_side import SideBySide
+from edgedl_lib.inference.compression.one_bit.coded_layers import stored_bytes
+from edgedl_lib.inference.compression.one_bit.side_by_side import SideBySide
+from edgedl_lib.inference.compression.storage.hashed import (
+    HashedLinear,
+    equal_storage_width,
+    hashed_network,
+    plain_network,
+)
+from edgedl_lib.inference.compression.storage.hashing import hashed_positions, mixed
 from edgedl_lib.nets.export import layer_graph
 
 torch.set_num_threads(1)
@@ -24,7 +29,7 @@ def test_mixer_gives_the_published_sequence():
 @pytest.mark.parametrize("salt", ["1", "2"])
 def test_another_process_computes_the_same_positions(salt):
     program = (
-        "from edgedl_lib.inference.compression.hashing import hashed_positions as h;"
+        "from edgedl_lib.inference.compression.storage.hashing import hashed_positions as h;"
         "b, s = h(20, 30, 17, 5); print(int((b * s).sum()), b[3, 4], int(s.sum()))"
     )
     environment = {"PYTHONHASHSEED": salt, "PATH": ""}

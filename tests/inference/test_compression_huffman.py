@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgedl_lib.inference.compression.huffman import (
+from edgedl_lib.inference.compression.storage.huffman import (
     PrefixCode,
     decode,
     encode,
@@ -13,7 +13,7 @@ from edgedl_lib.inference.compression.huffman import (
     fixed_code,
     huffman_code,
 )
-from edgedl_lib.inference.compression.relative_index import (
+from edgedl_lib.inference.compression.storage.relative_index import (
     decode_positions,
     encode_positions,
     expected_filler_share,

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from edgedl_lib.inference.compression import int8, int8_study, low_rank_study
-from edgedl_lib.inference.compression.integer_arithmetic import code_mismatches, run_integer
-from edgedl_lib.inference.compression.quantisation_aware import compare_bits, quantisation_aware
+from edgedl_lib.inference.compression.eight_bits import int8, int8_study
+from edgedl_lib.inference.compression.eight_bits.integer_arithmetic import code_mismatches, run_integer
+from edgedl_lib.inference.compression.eight_bits.quantisation_aware import compare_bits, quantisation_aware
+from edgedl_lib.inference.compression.factors import low_rank_study
 from edgedl_lib.inference.compression.reference import digit_network
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.export import layer_graph

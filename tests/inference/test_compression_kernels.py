@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from edgedl_lib.inference.compression import run_time_memory, sparse_kernels
+from edgedl_lib.inference.compression.factors import run_time_memory, sparse_kernels
+from edgedl_lib.inference.compression.factors.sparse_kernels import SparseTiming
 from edgedl_lib.inference.compression.reference import digit_network, lenet5, lenet_300_100
-from edgedl_lib.inference.compression.sparse_kernels import SparseTiming
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.training import build
 from edgedl_lib.system.timing import Timing, measure_in_turn

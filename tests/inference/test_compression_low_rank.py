@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from edgedl_lib.inference.compression import factor_checks, low_rank, low_rank_study, monochromatic
-from edgedl_lib.inference.compression.factor_timing import mac_count, time_network
-from edgedl_lib.inference.compression.factorise import factored, factorise, weight_count
+from edgedl_lib.inference.compression.factors import factor_checks, low_rank, low_rank_study, monochromatic
+from edgedl_lib.inference.compression.factors.factor_timing import mac_count, time_network
+from edgedl_lib.inference.compression.factors.factorise import factored, factorise, weight_count
+from edgedl_lib.inference.compression.factors.separable import separable_conv, separable_matrix
+from edgedl_lib.inference.compression.factors.tucker import tucker_conv
 from edgedl_lib.inference.compression.reference import digit_network
-from edgedl_lib.inference.compression.separable import separable_conv, separable_matrix
-from edgedl_lib.inference.compression.tucker import tucker_conv
 from edgedl_lib.inference.partition.chain import scan_cuts
 from edgedl_lib.inference.partition.costs import chain_costs
 from edgedl_lib.nets.datasets import digits

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from edgedl_lib.inference.compression import model_catalogue as catalogue
-from edgedl_lib.inference.compression import model_scheduling as scheduling
-from edgedl_lib.inference.compression import model_specialisation as specialisation
+from edgedl_lib.inference.compression.catalogues import model_catalogue as catalogue
+from edgedl_lib.inference.compression.catalogues import model_scheduling as scheduling
+from edgedl_lib.inference.compression.catalogues import model_specialisation as specialisation
 from edgedl_lib.nets.zoo import mobilenet_v1
 
 CHEAP = catalogue.Option("cheap", 50.0, energy=0.1, memory=1e6)

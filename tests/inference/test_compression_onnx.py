@@ -5,16 +5,16 @@ import pytest
 import torch
 from torch import nn
 
-from edgedl_lib.inference.compression import int8_timing
-from edgedl_lib.inference.compression.factorise import factorise
-from edgedl_lib.inference.compression.int8 import quantise_int8
-from edgedl_lib.inference.compression.onnx_runtime import (
+from edgedl_lib.inference.compression.eight_bits import int8_timing
+from edgedl_lib.inference.compression.eight_bits.int8 import quantise_int8
+from edgedl_lib.inference.compression.eight_bits.onnx_runtime import (
     NotConvertible,
     OrtSession,
     latencies,
     quantise_static,
     to_onnx,
 )
+from edgedl_lib.inference.compression.factors.factorise import factorise
 from edgedl_lib.inference.compression.reference import digit_network, lenet5, lenet_300_100
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build, predict, train

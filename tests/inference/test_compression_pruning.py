@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from edgedl_lib.inference.compression import filters, published
-from edgedl_lib.inference.compression.pruning import (
+from edgedl_lib.inference.compression.reference import digit_network, lenet5, lenet_300_100
+from edgedl_lib.inference.compression.sparsity import filters
+from edgedl_lib.inference.compression.sparsity.pruning import (
     FixedMasks,
     dropout_after_pruning,
     global_masks,
@@ -17,10 +18,10 @@ from edgedl_lib.inference.compression.pruning import (
     nonzero_weights,
     threshold_masks,
 )
-from edgedl_lib.inference.compression.reference import digit_network, lenet5, lenet_300_100
-from edgedl_lib.inference.compression.retraining import SurvivorCount, prune_and_retrain, pruning_steps
-from edgedl_lib.inference.compression.sensitivity import sensitivity_scan
-from edgedl_lib.inference.compression.trade_off import keep_for
+from edgedl_lib.inference.compression.sparsity.retraining import SurvivorCount, prune_and_retrain, pruning_steps
+from edgedl_lib.inference.compression.sparsity.sensitivity import sensitivity_scan
+from edgedl_lib.inference.compression.sparsity.trade_off import keep_for
+from edgedl_lib.inference.compression.storage import published
 from edgedl_lib.inference.partition.costs import chain_costs
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.export import layer_graph

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils import parametrize
 
-from edgedl_lib.inference.compression.pruning import magnitude_prune
 from edgedl_lib.inference.compression.reference import digit_network
-from edgedl_lib.inference.compression.sharing import (
+from edgedl_lib.inference.compression.sparsity.pruning import magnitude_prune
+from edgedl_lib.inference.compression.storage.sharing import (
     CodeBookGather,
     cluster,
     fine_tune_code_books,

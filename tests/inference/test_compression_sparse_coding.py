@@ -6,17 +6,17 @@ import torch
 from sklearn.linear_model import orthogonal_mp
 from torch import nn
 
-from edgedl_lib.inference.compression import low_rank_study
-from edgedl_lib.inference.compression import sparse_coding_study as study
-from edgedl_lib.inference.compression.interpreter import LayerwiseInterpreter
-from edgedl_lib.inference.compression.low_rank import replace_layers
-from edgedl_lib.inference.compression.reference import digit_network, lenet_300_100
-from edgedl_lib.inference.compression.sparse_coding import (
+from edgedl_lib.inference.compression.factors import low_rank_study
+from edgedl_lib.inference.compression.factors import sparse_coding_study as study
+from edgedl_lib.inference.compression.factors.interpreter import LayerwiseInterpreter
+from edgedl_lib.inference.compression.factors.low_rank import replace_layers
+from edgedl_lib.inference.compression.factors.sparse_coding import (
     SparseCodedLinear,
     identity_code,
     matching_pursuit,
     sparse_code,
 )
+from edgedl_lib.inference.compression.reference import digit_network, lenet_300_100
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.training import build, error, train

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from edgedl_lib.inference.compression.binary import sign
-from edgedl_lib.inference.compression.packed_bits import pack, pack_ternary, packed_product, unpack_ternary
-from edgedl_lib.inference.compression.ternary import Ternary, best_threshold
-from edgedl_lib.inference.compression.xnor import (
+from edgedl_lib.inference.compression.one_bit.binary import sign
+from edgedl_lib.inference.compression.one_bit.packed_bits import pack, pack_ternary, packed_product, unpack_ternary
+from edgedl_lib.inference.compression.one_bit.ternary import Ternary, best_threshold
+from edgedl_lib.inference.compression.one_bit.xnor import (
     BinaryInput,
     ScaledSign,
     XnorConv2d,

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import torch
 
-from edgedl_lib.inference.compression import binary, binary_checks, binary_study
+from edgedl_lib.inference.compression.one_bit import binary, binary_checks, binary_study
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.reproduce.sabotage import sabotage
 

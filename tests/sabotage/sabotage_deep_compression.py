@@ -7,14 +7,14 @@ import zlib
 
 import numpy as np
 
-from edgedl_lib.inference.compression import published
-from edgedl_lib.inference.compression.container import DamagedFile, unpack
-from edgedl_lib.inference.compression.deep_compression import code, install, share_weights
-from edgedl_lib.inference.compression.huffman import entropy_bits, fixed_code
-from edgedl_lib.inference.compression.pruning import magnitude_prune
 from edgedl_lib.inference.compression.reference import lenet_300_100
-from edgedl_lib.inference.compression.relative_index import encode_positions
-from edgedl_lib.inference.compression.retraining import RETRAINING
+from edgedl_lib.inference.compression.sparsity.pruning import magnitude_prune
+from edgedl_lib.inference.compression.sparsity.retraining import RETRAINING
+from edgedl_lib.inference.compression.storage import published
+from edgedl_lib.inference.compression.storage.container import DamagedFile, unpack
+from edgedl_lib.inference.compression.storage.deep_compression import code, install, share_weights
+from edgedl_lib.inference.compression.storage.huffman import entropy_bits, fixed_code
+from edgedl_lib.inference.compression.storage.relative_index import encode_positions
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build, error, train
 from edgedl_lib.reproduce.sabotage import sabotage

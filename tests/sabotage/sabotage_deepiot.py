@@ -6,9 +6,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from edgedl_lib.inference.compression import compressor, deepiot_study, dense_cost
-from edgedl_lib.inference.compression.stacked_mlp import mlp, predict_stack, stack_error
-from edgedl_lib.inference.compression.unit_pruning import dense_parameters, equal_share, shrink
+from edgedl_lib.inference.compression.taught import compressor, deepiot_study, dense_cost
+from edgedl_lib.inference.compression.taught.stacked_mlp import mlp, predict_stack, stack_error
+from edgedl_lib.inference.compression.taught.unit_pruning import dense_parameters, equal_share, shrink
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import predict
 from edgedl_lib.reproduce.sabotage import sabotage

@@ -5,9 +5,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from edgedl_lib.inference.compression import distillation_study as study
-from edgedl_lib.inference.compression.lessons import Lesson, Training, train_teachers
-from edgedl_lib.inference.compression.stacked_mlp import StackedMLP, batch_order, stack_error, train_stack
+from edgedl_lib.inference.compression.taught import distillation_study as study
+from edgedl_lib.inference.compression.taught.lessons import Lesson, Training, train_teachers
+from edgedl_lib.inference.compression.taught.stacked_mlp import StackedMLP, batch_order, stack_error, train_stack
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.reproduce.sabotage import sabotage
 

@@ -6,9 +6,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from edgedl_lib.inference.compression import embedded_study as study
-from edgedl_lib.inference.compression.embedded_binary import embedded_network, export, integer_pixels
-from edgedl_lib.inference.compression.embedded_execution import run_fused, run_layerwise
+from edgedl_lib.inference.compression.one_bit import embedded_study as study
+from edgedl_lib.inference.compression.one_bit.embedded_binary import embedded_network, export, integer_pixels
+from edgedl_lib.inference.compression.one_bit.embedded_execution import run_fused, run_layerwise
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build
 from edgedl_lib.reproduce.sabotage import sabotage

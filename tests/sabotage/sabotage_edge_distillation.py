@@ -4,9 +4,9 @@ import dataclasses
 
 import torch
 
-from edgedl_lib.inference.compression import edge_students
-from edgedl_lib.inference.compression.distillation_study import TINY_LESSONS, image_sets, tiny_gain
-from edgedl_lib.inference.compression.lessons import Lesson, Training, teach, train_teachers
+from edgedl_lib.inference.compression.taught import edge_students
+from edgedl_lib.inference.compression.taught.distillation_study import TINY_LESSONS, image_sets, tiny_gain
+from edgedl_lib.inference.compression.taught.lessons import Lesson, Training, teach, train_teachers
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.reproduce.sabotage import sabotage
 

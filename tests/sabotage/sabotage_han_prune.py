@@ -5,11 +5,12 @@ import copy
 import numpy as np
 import torch
 
-from edgedl_lib.inference.compression import filters, published, sparse_speed
-from edgedl_lib.inference.compression.pruning import FixedMasks, magnitude_masks, magnitude_prune
 from edgedl_lib.inference.compression.reference import digit_network, lenet_300_100
-from edgedl_lib.inference.compression.retraining import RETRAINING, SurvivorCount
-from edgedl_lib.inference.compression.trade_off import keep_for, prune_only
+from edgedl_lib.inference.compression.sparsity import filters, sparse_speed
+from edgedl_lib.inference.compression.sparsity.pruning import FixedMasks, magnitude_masks, magnitude_prune
+from edgedl_lib.inference.compression.sparsity.retraining import RETRAINING, SurvivorCount
+from edgedl_lib.inference.compression.sparsity.trade_off import keep_for, prune_only
+from edgedl_lib.inference.compression.storage import published
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build, error, train
 from edgedl_lib.reproduce.sabotage import sabotage

@@ -2,9 +2,9 @@
 
 import torch
 
-from edgedl_lib.inference.compression import hashed_study as study
-from edgedl_lib.inference.compression.hashed import equal_storage_width, hashed_network, plain_network
-from edgedl_lib.inference.compression.side_by_side import train_side_by_side
+from edgedl_lib.inference.compression.one_bit.side_by_side import train_side_by_side
+from edgedl_lib.inference.compression.storage import hashed_study as study
+from edgedl_lib.inference.compression.storage.hashed import equal_storage_width, hashed_network, plain_network
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build, error
 from edgedl_lib.reproduce.sabotage import sabotage

@@ -1,6 +1,6 @@
 """Wrong costs for GoogLeNet's blocks."""
 
-from edgedl_lib.inference.compression import compact_counts as counts
+from edgedl_lib.inference.compression.compact_filters import compact_counts as counts
 from edgedl_lib.nets.zoo import alexnet, googlenet
 from edgedl_lib.reproduce.sabotage import sabotage
 

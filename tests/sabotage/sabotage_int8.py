@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgedl_lib.inference.compression import int8, int8_study, integer_arithmetic, low_rank_study
-from edgedl_lib.inference.compression.onnx_runtime import OrtSession, quantise_static, to_onnx
+from edgedl_lib.inference.compression.eight_bits import int8, int8_study, integer_arithmetic
+from edgedl_lib.inference.compression.eight_bits.onnx_runtime import OrtSession, quantise_static, to_onnx
+from edgedl_lib.inference.compression.factors import low_rank_study
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build, error, predict, train
 from edgedl_lib.reproduce.sabotage import sabotage

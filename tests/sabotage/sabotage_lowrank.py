@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgedl_lib.inference.compression import factor_checks, low_rank, low_rank_study, monochromatic, separable
+from edgedl_lib.inference.compression.factors import factor_checks, low_rank, low_rank_study, monochromatic, separable
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build, error, train
 from edgedl_lib.reproduce.sabotage import sabotage

@@ -5,9 +5,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from edgedl_lib.inference.compression import model_catalogue as catalogue
-from edgedl_lib.inference.compression import model_scheduling as scheduling
-from edgedl_lib.inference.compression import model_specialisation as specialisation
+from edgedl_lib.inference.compression.catalogues import model_catalogue as catalogue
+from edgedl_lib.inference.compression.catalogues import model_scheduling as scheduling
+from edgedl_lib.inference.compression.catalogues import model_specialisation as specialisation
 from edgedl_lib.nets.training import build, predict
 from edgedl_lib.nets.zoo import mobilenet_v1
 from edgedl_lib.reproduce.sabotage import sabotage

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edgedl_lib.inference.compression import compact_counts as counts
-from edgedl_lib.inference.compression import residual
+from edgedl_lib.inference.compression.compact_filters import compact_counts as counts
+from edgedl_lib.inference.compression.compact_filters import residual
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build, train
 from edgedl_lib.nets.zoo import resnet_bottleneck, vgg16

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edgedl_lib.inference.compression import compact, compact_study
-from edgedl_lib.inference.compression import compact_counts as counts
+from edgedl_lib.inference.compression.compact_filters import compact, compact_study
+from edgedl_lib.inference.compression.compact_filters import compact_counts as counts
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.zoo import alexnet, shufflenet

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from edgedl_lib.inference.compression import reference, run_time_memory, sparse_kernels
+from edgedl_lib.inference.compression import reference
+from edgedl_lib.inference.compression.factors import run_time_memory, sparse_kernels
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.training import build
 from edgedl_lib.reproduce.sabotage import sabotage

@@ -6,9 +6,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from edgedl_lib.inference.compression import low_rank_study, reference, sparse_coding, sparse_coding_study
-from edgedl_lib.inference.compression.interpreter import LayerwiseInterpreter
-from edgedl_lib.inference.compression.low_rank import replace_layers
+from edgedl_lib.inference.compression import reference
+from edgedl_lib.inference.compression.factors import low_rank_study, sparse_coding, sparse_coding_study
+from edgedl_lib.inference.compression.factors.interpreter import LayerwiseInterpreter
+from edgedl_lib.inference.compression.factors.low_rank import replace_layers
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.nets.training import build, error, train
 from edgedl_lib.reproduce.sabotage import sabotage

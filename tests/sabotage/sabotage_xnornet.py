@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from edgedl_lib.inference.compression import binary, binary_checks, binary_study, xnor
-from edgedl_lib.inference.compression.coded_layers import pass_through
-from edgedl_lib.inference.compression.ternary import Ternary
+from edgedl_lib.inference.compression.one_bit import binary, binary_checks, binary_study, xnor
+from edgedl_lib.inference.compression.one_bit.coded_layers import pass_through
+from edgedl_lib.inference.compression.one_bit.ternary import Ternary
 from edgedl_lib.nets.datasets import digits
 from edgedl_lib.reproduce.sabotage import sabotage
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgedl_lib.inference.compression.embedded_study import EmbeddedStudy
-from edgedl_lib.inference.compression.hashed_study import HashedStudy
+from edgedl_lib.inference.compression.one_bit.embedded_study import EmbeddedStudy
+from edgedl_lib.inference.compression.storage.hashed_study import HashedStudy
 from edgedl_lib.reproduce.style import COLORS
 
 

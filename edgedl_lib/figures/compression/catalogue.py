@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgedl_lib.inference.compression.model_catalogue import Application
-from edgedl_lib.inference.compression.model_scheduling import DayComparison
+from edgedl_lib.inference.compression.catalogues.model_catalogue import Application
+from edgedl_lib.inference.compression.catalogues.model_scheduling import DayComparison
 from edgedl_lib.reproduce.style import COLORS
 
 CROWDED = 60  # percent: a line that starts above it has others below and is labelled on its left

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from edgedl_lib.inference.compression.compact_study import BlockResult, ScaleTimes
-from edgedl_lib.inference.compression.residual import DepthResult
+from edgedl_lib.inference.compression.compact_filters.compact_study import BlockResult, ScaleTimes
+from edgedl_lib.inference.compression.compact_filters.residual import DepthResult
 from edgedl_lib.nets.graph import LayerGraph
 from edgedl_lib.reproduce.style import COLORS
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgedl_lib.inference.compression.container import PARTS
-from edgedl_lib.inference.compression.deep_compression import CompressedModel
-from edgedl_lib.inference.compression.lenet_study import LenetStudy
+from edgedl_lib.inference.compression.sparsity.lenet_study import LenetStudy
+from edgedl_lib.inference.compression.storage.container import PARTS
+from edgedl_lib.inference.compression.storage.deep_compression import CompressedModel
 from edgedl_lib.reproduce.style import COLORS
 
 STAGES = {"pruned": "pruned", "shared": "+ shared", "huffman": "+ Huffman"}

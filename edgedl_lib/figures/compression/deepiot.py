@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgedl_lib.inference.compression.compressor import Search
+from edgedl_lib.inference.compression.taught.compressor import Search
 from edgedl_lib.reproduce.style import COLORS
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgedl_lib.inference.compression.edge_students import EdgeStudy
+from edgedl_lib.inference.compression.taught.edge_students import EdgeStudy
 from edgedl_lib.reproduce.style import COLORS
 
 SUPPLY_MARKS = {"few": ("o", "end"), "all": ("s", "cloud")}

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgedl_lib.inference.compression.int8_timing import Int8Speed
-from edgedl_lib.inference.compression.quantisation_aware import BitWidth
+from edgedl_lib.inference.compression.eight_bits.int8_timing import Int8Speed
+from edgedl_lib.inference.compression.eight_bits.quantisation_aware import BitWidth
 from edgedl_lib.reproduce.style import COLORS
 
 

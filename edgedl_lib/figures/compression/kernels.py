@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgedl_lib.inference.compression.run_time_memory import MemoryModel
-from edgedl_lib.inference.compression.sparse_coding_study import Candidate
-from edgedl_lib.inference.compression.sparse_kernels import SparseTiming
+from edgedl_lib.inference.compression.factors.run_time_memory import MemoryModel
+from edgedl_lib.inference.compression.factors.sparse_coding_study import Candidate
+from edgedl_lib.inference.compression.factors.sparse_kernels import SparseTiming
 from edgedl_lib.reproduce.style import COLORS
 
 

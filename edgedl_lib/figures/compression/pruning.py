@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgedl_lib.inference.compression.lenet_study import LenetStudy
-from edgedl_lib.inference.compression.sensitivity import SensitivityScan
-from edgedl_lib.inference.compression.sparse_speed import SparseSpeed, StructuredSpeed
+from edgedl_lib.inference.compression.sparsity.lenet_study import LenetStudy
+from edgedl_lib.inference.compression.sparsity.sensitivity import SensitivityScan
+from edgedl_lib.inference.compression.sparsity.sparse_speed import SparseSpeed, StructuredSpeed
 from edgedl_lib.reproduce.style import COLORS
 
 CURVES = {

@@ -16,10 +16,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import nn
 
-from edgedl_lib.inference.compression import compact, deep_compression, distillation, factorise, onnx_runtime
-from edgedl_lib.inference.compression.binary import Sign, clip_weights
-from edgedl_lib.inference.compression.coded_layers import stored_bytes, with_codes
-from edgedl_lib.inference.compression.retraining import prune_and_retrain
+from edgedl_lib.inference.compression.compact_filters import compact
+from edgedl_lib.inference.compression.eight_bits import onnx_runtime
+from edgedl_lib.inference.compression.factors import factorise
+from edgedl_lib.inference.compression.one_bit.binary import Sign, clip_weights
+from edgedl_lib.inference.compression.one_bit.coded_layers import stored_bytes, with_codes
+from edgedl_lib.inference.compression.sparsity.retraining import prune_and_retrain
+from edgedl_lib.inference.compression.storage import deep_compression
+from edgedl_lib.inference.compression.taught import distillation
 from edgedl_lib.nets.datasets import Dataset
 from edgedl_lib.nets.export import layer_graph
 from edgedl_lib.nets.training import build, train

@@ -1,0 +1,1 @@
+"""Variants of a network under budgets: MCDNN."""

@@ -1,0 +1,1 @@
+"""Networks that are built small: separable, grouped, squeezed and residual blocks."""

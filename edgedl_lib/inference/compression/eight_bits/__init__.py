@@ -1,0 +1,1 @@
+"""Eight bits a number: rounding after and during training, integer arithmetic, ONNX Runtime."""

@@ -1,0 +1,1 @@
+"""One bit a weight: BinaryConnect, XNOR-Net, ternary weights and embedded binarised networks."""

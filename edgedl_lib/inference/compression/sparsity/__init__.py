@@ -1,0 +1,1 @@
+"""Fewer weights: masks, retraining, sensitivity, filters and what zeros save in time."""

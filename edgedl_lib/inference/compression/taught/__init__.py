@@ -1,0 +1,1 @@
+"""Small networks that a large one teaches or a compressor cuts out: distillation, hints, DeepIoT."""
