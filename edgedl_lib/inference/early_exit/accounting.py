@@ -22,7 +22,7 @@ class ExitCosts:
 
     >>> lenet = ExitCosts((112_500, 1_027_570), (107_650, 0))
     >>> round(lenet.gain([0.943, 0.057]), 2), round(lenet.published_gain([0.943, 0.057]), 2)
-    (4.09, 6.67)
+    (4.09, 6.66)
 
     Attributes
     ----------

@@ -19,6 +19,7 @@ from edgedl_lib.nets.layers import Layer
 from edgedl_lib.nets.shapes import Shape
 
 SCALE_BYTES, BIAS_BYTES, ZERO_POINT_BYTES = 4, 4, 1
+SMALLEST_SCALE = torch.finfo(torch.float32).tiny  # what is smaller would divide by zero; such values are zeros
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def weight_grid(weight: Tensor, bits: int, per_channel: bool = True) -> Grid:
     high = 2 ** (bits - 1) - 1
     size = weight.detach().abs()
     largest = size.amax(dim=tuple(range(1, weight.ndim)), keepdim=True) if per_channel else size.max()
-    return Grid(torch.where(largest > 0, largest, torch.ones_like(largest)) / high, 0, -high, high)
+    return Grid(torch.where(largest > high * SMALLEST_SCALE, largest / high, torch.ones_like(largest)), 0, -high, high)
 
 
 def activation_grid(low: float, high: float, bits: int) -> Grid:
@@ -74,7 +75,8 @@ def activation_grid(low: float, high: float, bits: int) -> Grid:
     if not (-float("inf") < low <= high < float("inf")):
         raise ValueError(f"the range [{low}, {high}] cannot be quantised; calibrate on finite values")
     low, high, codes = min(low, 0.0), max(high, 0.0), 2**bits - 1
-    scale = (high - low) / codes or 1.0
+    scale = (high - low) / codes
+    scale = scale if scale > SMALLEST_SCALE else 1.0
     return Grid(torch.tensor(scale), round(-low / scale), 0, codes)
 
 
