@@ -26,3 +26,8 @@ def project_root() -> Path:
     raise FileNotFoundError(
         f"no edgedl checkout found from {candidates[0]}: run from inside the repository, or set EDGEDL_ROOT to it"
     )
+
+
+def weights_folder() -> Path:
+    """Return the folder of trained weights, which are kept by a hash of what made them and never committed."""
+    return project_root() / "build" / "weights"
