@@ -61,6 +61,7 @@ def test_zeros_are_executed_and_factors_are_not(candidates):
     mac = {candidate.recipe.name: candidate.mac for candidate in candidates}
     assert mac["pruned"] == mac["Deep Compression"] == mac["binary weights"] == mac["reference"]
     assert mac["low rank"] < 0.6 * mac["reference"]
+    assert mac["half of the filters"] < 0.35 * mac["reference"]
 
 
 def test_binary_weights_run_as_two_values_per_layer(setting):

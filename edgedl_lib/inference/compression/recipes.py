@@ -21,6 +21,7 @@ from edgedl_lib.inference.compression.eight_bits import onnx_runtime
 from edgedl_lib.inference.compression.factors import factorise
 from edgedl_lib.inference.compression.one_bit.binary import Sign, clip_weights
 from edgedl_lib.inference.compression.one_bit.coded_layers import stored_bytes, with_codes
+from edgedl_lib.inference.compression.sparsity.filters import prune_filters
 from edgedl_lib.inference.compression.sparsity.retraining import prune_and_retrain
 from edgedl_lib.inference.compression.storage import deep_compression
 from edgedl_lib.inference.compression.taught import distillation
@@ -204,6 +205,12 @@ def pruned(setting: Setting) -> Compressed:
     model, repair = setting.copy(), {"epochs": setting.repair_epochs, "seed": setting.seed}
     prune_and_retrain(model, setting.data, LENET5_DENSITY, rounds=3, **repair)
     return Compressed(model, stored=deep_compression.code(model, 5, setting.data, setting.seed).files["pruned"].size)
+
+
+@recipe("half of the filters", "pruning and sharing")
+def filters_pruned(setting: Setting) -> Compressed:
+    """The filters and units of least norm are cut out, what is left is a smaller dense network, repaired."""
+    return Compressed(setting.repaired(prune_filters(setting.reference, 0.5)))
 
 
 @recipe("Deep Compression", "pruning and sharing")
