@@ -90,28 +90,18 @@ def check_threshold(choose_threshold: Callable[..., float]) -> Passed:
     """
     splits = _validation_splits()
     answers = [_threshold_of(choose_threshold, split) for split in splits]
+    for split, answer in zip(splits, answers, strict=True):
+        require(_allowed(split, answer), "On some validation split your threshold loses more accuracy than allowed.")
+    shares = [split.share(answer) for split, answer in zip(splits, answers, strict=True)]
     best = [max(split.share(t) for t in _candidates(split) if _allowed(split, t)) for split in splits]
-    pairs = list(zip(splits, answers, strict=True))
-    shares = [split.share(answer) for split, answer in pairs]
-    explain(
-        [
-            (
-                any(not _allowed(split, answer) for split, answer in pairs),
-                "On some validation split your threshold loses more accuracy than allowed.",
-            ),
-            (all(answer == 0 for answer in answers), "Threshold 0 lets nobody leave: nothing is saved."),
-            (
-                _equal(shares, [_first_failure(split) for split in splits]) and not _equal(shares, best),
-                "You stop at the first threshold that fails; accuracy is not monotone, a larger one may pass again.",
-            ),
-            (
-                _equal(shares, [_grid_share(split) for split in splits]) and not _equal(shares, best),
-                "A fixed grid misses thresholds between its points; try every distinct entropy, and infinity.",
-            ),
-        ]
-    )
     if _equal(shares, best):
         return Passed("Between two neighbouring entropies nothing changes, so n + 1 candidates are all there are.")
+    wrong = {
+        "Threshold 0 lets nobody leave: nothing is saved.": lambda split: 0.0,
+        "You stop at the first threshold that fails; accuracy is not monotone, a larger one may pass.": _first_failure,
+        "A fixed grid misses thresholds between its points; try every distinct entropy, and infinity.": _grid_share,
+    }
+    explain([(_equal(shares, [rule(split) for split in splits]), hint) for hint, rule in wrong.items()])
     index = next(i for i, (a, b) in enumerate(zip(shares, best, strict=True)) if abs(a - b) > TOLERANCE)
     raise AssertionError(
         f"With {len(splits[index].entropy)} samples and {splits[index].allowed_loss:g} allowed, your threshold "

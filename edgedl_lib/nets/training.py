@@ -4,9 +4,6 @@ What varies is given as two functions: the ``objective`` (what is minimised) and
 each step, a pruning mask for instance).  A run depends on its arguments alone, on one thread bit for bit.
 """
 
-import hashlib
-import inspect
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgedl_lib.nets.datasets import Split
+from edgedl_lib.nets.weight_cache import cached_file, restore, store
 
 Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
@@ -110,29 +108,31 @@ def train(
         finite.
     """
     _check_request(model, split, epochs, batch_size, optimiser, patience, validation)
-    key = cache and _content_key(cache, inspect.currentframe().f_locals)
-    if key and key.exists():
-        return _restored(model, key)
+    settings = {"objective": objective, "after_step": after_step, "learning_rate": learning_rate}
+    settings |= {"optimiser": optimiser, "weight_decay": weight_decay, "schedule": schedule}
+    length = {"epochs": epochs, "batch_size": batch_size, "validation": validation, "patience": patience}
+    kept = cache and cached_file(cache, model, split, {"seed": seed, **settings, **length})
+    if kept and kept.exists():
+        return TrainingHistory(*restore(model, kept))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        run = _Run(model, split, objective, after_step, learning_rate, OPTIMISERS[optimiser], weight_decay, schedule)
-        history = run.all_epochs(epochs, batch_size, validation, patience, progress)
+        history = _Run(model, split, **settings).all_epochs(**length, progress=progress)
     model.eval()
-    if key:
-        _store(model, history, key)
+    if kept:
+        store(model, (history.loss, history.validation_accuracy, history.steps), kept)
     return history
 
 
 class _Run:
     """The state of one training: model, optimiser, losses so far."""
 
-    def __init__(self, model, split, objective, after_step, learning_rate, optimiser, weight_decay, schedule):
+    def __init__(self, model, split, *, objective, after_step, learning_rate, optimiser, weight_decay, schedule):
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.model, self.split, self.objective, self.after_step = model, split, objective, after_step
-        self.optimiser = optimiser(trained, learning_rate, weight_decay)
+        self.optimiser = OPTIMISERS[optimiser](trained, learning_rate, weight_decay)
         self.learning_rate, self.schedule, self.steps = learning_rate, schedule, 0
 
-    def all_epochs(self, epochs, batch_size, validation, patience, progress) -> TrainingHistory:
+    def all_epochs(self, *, epochs, batch_size, validation, patience, progress) -> TrainingHistory:
         losses, accuracies, best = [], [], None
         self.total_steps = epochs * -(-len(self.split) // batch_size)
         for _ in _shown(range(epochs), progress):
@@ -216,49 +216,3 @@ def _shown(epochs: range, progress: bool):
     from tqdm.auto import tqdm
 
     return tqdm(epochs, desc="epochs", leave=False)
-
-
-def _content_key(folder: Path, request: dict) -> Path:
-    """File that belongs to this request: a hash over initial weights, data, code of the functions and settings."""
-    digest = hashlib.sha256()
-    for tensor in (*request["model"].state_dict().values(), request["split"].inputs, request["split"].targets):
-        digest.update(tensor.detach().contiguous().numpy().tobytes())
-    settings = {name: request[name] for name in sorted(request) if name not in _NOT_SETTINGS}
-    for name, value in settings.items():
-        digest.update(f"{name}={_described(name, value)};".encode())
-    digest.update(repr(request["model"]).encode() + torch.__version__.encode())
-    return Path(folder) / f"{digest.hexdigest()[:32]}.weights"
-
-
-_NOT_SETTINGS = ("model", "split", "cache", "progress", "key")
-
-
-def _described(name: str, value: object) -> str:
-    if isinstance(value, Split):
-        return hashlib.sha256(value.inputs.numpy().tobytes() + value.targets.numpy().tobytes()).hexdigest()
-    if not callable(value):
-        return repr(value)
-    if getattr(value, "__closure__", None) and not hasattr(value, "cache_key"):
-        raise ValueError(
-            f"{name} depends on values that a cache cannot see; give it a cache_key, or train without cache"
-        )
-    return inspect.getsource(value) + repr(getattr(value, "cache_key", ""))
-
-
-def _store(model: nn.Module, history: TrainingHistory, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{torch.initial_seed()}.partial")
-    history_fields = (history.loss.tolist(), history.validation_accuracy.tolist(), history.steps)
-    torch.save({"weights": model.state_dict(), "history": history_fields}, partial)
-    partial.replace(path)
-
-
-def _restored(model: nn.Module, path: Path) -> TrainingHistory:
-    try:
-        stored = torch.load(path, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as fault:
-        raise ValueError(f"{path} is damaged ({fault}); delete it and train again") from fault
-    model.load_state_dict(stored["weights"])
-    model.eval()
-    loss, validation_accuracy, steps = stored["history"]
-    return TrainingHistory(np.array(loss), np.array(validation_accuracy), steps)

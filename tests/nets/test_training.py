@@ -5,7 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from edgedl_lib.inference.compression.one_bit.coded_layers import with_codes
+from edgedl_lib.inference.compression.one_bit.ternary import Ternary
 from edgedl_lib.inference.compression.reference import digit_network, lenet5, lenet_300_100
+from edgedl_lib.inference.compression.sparsity.pruning import magnitude_masks
 from edgedl_lib.nets.datasets import Split, digits
 from edgedl_lib.nets.training import accuracy, build, cross_entropy, error, predict, train
 
@@ -126,6 +129,22 @@ def test_a_function_that_a_cache_cannot_see_through_is_refused(data, tmp_path):
 
     with pytest.raises(ValueError, match="objective depends on values that a cache cannot see"):
         train(small(), data.train, epochs=1, seed=0, objective=scaled, cache=tmp_path)
+
+
+def test_an_object_as_after_step_needs_a_key_too(data, tmp_path):
+    masks = magnitude_masks(small(), 0.5)
+    with pytest.raises(ValueError, match="after_step depends on values that a cache cannot see"):
+        train(small(), data.train, epochs=1, seed=0, after_step=masks, cache=tmp_path)
+
+
+def test_what_a_module_holds_besides_tensors_is_part_of_the_name(data, tmp_path):
+    """The same weights with another threshold, or with a layer that may not change, are another training."""
+    codes = [with_codes(small(), Ternary(threshold), ("dense3",)) for threshold in (0.7, 0.2)]
+    frozen = with_codes(small(), Ternary(0.7), ("dense3",))
+    frozen.dense1.requires_grad_(False)
+    for model in (*codes, frozen):
+        train(model, data.train.subset(64), epochs=1, seed=0, cache=tmp_path)
+    assert len(list(tmp_path.glob("*.weights"))) == 3
 
 
 def nan_inputs(split):

@@ -60,6 +60,14 @@ def to_onnx(model: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     return proto.SerializeToString()
 
 
+def single_thread_session(model: bytes | str) -> onnxruntime.InferenceSession:
+    """ONNX Runtime session of serialised bytes, or of the file of this name, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 class OrtSession:
     """A model in ONNX Runtime on one thread.
 
@@ -70,11 +78,8 @@ class OrtSession:
     """
 
     def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         self.model = model
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = single_thread_session(model)
         self.input_shape = tuple(self._session.get_inputs()[0].shape[1:])
 
     def run(self, inputs: Tensor | np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ reads a quarter of the bytes and, where the processor has an eight-bit dot produ
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +19,10 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from edgedl_lib.inference.compression.eight_bits import onnx_runtime
+from edgedl_lib.inference.compression.eight_bits.onnx_runtime import IR_VERSION, OPSET, single_thread_session
 from edgedl_lib.offloading.platform.measured.timing import Timing, measure_in_turn, ratio_in_turn
 
-OPSET = 17
 DOT_PRODUCT_FLAGS = ("avx512_vnni", "avx_vnni", "asimddp", "amx_int8")  # as Linux names them in /proc/cpuinfo
 
 
@@ -107,12 +108,7 @@ def dense_model(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> 
 
 def session(model: onnx.ModelProto | Path) -> onnxruntime.InferenceSession:
     """ONNX Runtime session on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    source = str(model) if isinstance(model, Path) else model.SerializeToString()
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    return single_thread_session(str(model) if isinstance(model, Path) else model.SerializeToString())
 
 
 def quantise_dynamic(model: onnx.ModelProto, folder: Path, operators: Sequence[str] = ("MatMul",)) -> Path:
@@ -129,10 +125,8 @@ def quantise_dynamic(model: onnx.ModelProto, folder: Path, operators: Sequence[s
 
 def quantise_static(model: onnx.ModelProto, calibration: np.ndarray, folder: Path) -> Path:
     """Weights and activations to 8 bits with ranges taken from `calibration`, shape (samples, inputs)."""
-    source, target = _prepared(model, folder), folder / "static.onnx"
-    quantization.quantize_static(
-        source, target, _Calibration(calibration), weight_type=quantization.QuantType.QInt8, per_channel=True
-    )
+    target = folder / "static.onnx"
+    target.write_bytes(onnx_runtime.quantise_static(model.SerializeToString(), calibration))
     return target
 
 
@@ -211,15 +205,4 @@ def _model(nodes: list, constants: list, inputs: int, outputs: int) -> onnx.Mode
         for name, size in (("x", inputs), ("y", outputs))
     ]
     graph = helper.make_graph(nodes, "dense", ends[:1], ends[1:], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
-    model.ir_version = 9  # readable by every runtime since 2023, whatever the newer onnx package would write
-    return model
-
-
-class _Calibration(quantization.CalibrationDataReader):
-    def __init__(self, samples: np.ndarray) -> None:
-        self._batches: Iterator[np.ndarray] = iter(np.array_split(np.asarray(samples, np.float32), 4))
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {"x": batch}
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
