@@ -189,7 +189,7 @@ def predict(model: nn.Module, inputs: Tensor, batch_size: int = 1024) -> Tensor:
 
 def accuracy(model: nn.Module, split: Split) -> float:
     """Share of samples whose largest logit is that of their label, in [0, 1]."""
-    return float((predict(model, split.inputs).argmax(dim=1) == split.targets).float().mean())
+    return float((predict(model, split.inputs).argmax(dim=1) == split.targets).double().mean())
 
 
 def error(model: nn.Module, split: Split) -> float:
