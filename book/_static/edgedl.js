@@ -33,7 +33,7 @@
       if (!chosen.value) return;
       reply.textContent = answer(question, chosen);
       cell.classList.remove("edgedl-locked");
-      cell.querySelectorAll("details").forEach((fold) => { fold.open = true; });
+      cell.querySelectorAll("details.hide").forEach((fold) => { fold.open = true; });
     });
   }
 

@@ -288,6 +288,7 @@ def test_a_prediction_opens_its_figure(book, reader):
         assert answer in values, f"{path.name}: the right answer {answer!r} is not among the choices"
         question.locator("select").select_option(next(v for v in values if v and v != answer))
         assert figure.is_visible()
+        assert page.locator(".edgedl-clickable details[open]").count() == 0, "only the figure opens, not its details"
         assert "edgedl-predict-wrong" in question.get_attribute("class")
         question.locator("select").select_option(answer)
         assert "edgedl-predict-right" in question.get_attribute("class")
