@@ -1,0 +1,1 @@
+"""Figures of the chapters on offloading and collaboration."""

@@ -1,0 +1,1 @@
+"""The four modes of the survey on one and the same workload."""
