@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from edgedl_lib.inference.split.network import ChainNetwork, graph_by_name
+from edgedl_lib.inference.split.pace import at_pace_of, checked_slowdown
 from edgedl_lib.inference.split.process import ServerProcess
-from edgedl_lib.inference.split.shaper import Shaper, prepare, wait_until
+from edgedl_lib.inference.split.shaper import Shaper, prepare
 from edgedl_lib.inference.split.wire import Kind, Message, WireError, encode, receive, remaining
 from edgedl_lib.system.link import Link
 from edgedl_lib.system.trace import Trace
@@ -91,12 +92,11 @@ class SplitRunner:
         self, model: str, link: Link | Trace | float, *, seed: int = 0, device_slowdown: float = 1.0,
         timeout: float = TIMEOUT, address: tuple[str, int] | None = None,
     ) -> None:  # fmt: skip
-        if not device_slowdown >= 1:
-            raise ValueError(f"device_slowdown {device_slowdown} is below 1; the device cannot outrun this machine")
         if not timeout > 0:
             raise ValueError(f"timeout {timeout} s is not positive; allow the exchange some time")
         self.network = ChainNetwork(graph_by_name(model), seed)
-        self.shaper, self.device_slowdown, self.timeout = Shaper(link), device_slowdown, timeout
+        self.shaper, self.timeout = Shaper(link), timeout
+        self.device_slowdown = checked_slowdown(device_slowdown)
         self.server = None if address else ServerProcess(model, seed)
         self.address = address
         self._connection: socket.socket | None = None
@@ -172,10 +172,7 @@ class SplitRunner:
         return latencies
 
     def _on_device(self, values: np.ndarray, begin: int, end: int) -> np.ndarray:
-        busy = time.thread_time()  # and not the clock: a moment lost to another program is not the device's work
-        output = self.network.run(values, begin, end)
-        busy = time.thread_time() - busy
-        wait_until(time.perf_counter() + (self.device_slowdown - 1) * busy)
+        output, _ = at_pace_of(self.device_slowdown, self.network.run, values, begin, end)
         return output if end > begin else values
 
     def _exchange(self, boundary: np.ndarray, cut: int, trace_start: float) -> tuple[np.ndarray, float]:

@@ -7,10 +7,6 @@ stopped, or, with ``--follow-parent``, until its standard input closes because t
 from __future__ import annotations
 
 import argparse
-import os
-import select
-import socket
-import socketserver
 import sys
 import threading
 import time
@@ -18,48 +14,24 @@ from collections.abc import Sequence
 
 import torch
 
+from edgedl_lib.inference.split.frame_server import ANY_PORT, FrameServer, leave_at_end_of
 from edgedl_lib.inference.split.network import ChainNetwork, graph_by_name, random_image
 from edgedl_lib.inference.split.profile import profile_cold
-from edgedl_lib.inference.split.shaper import prepare
-from edgedl_lib.inference.split.wire import Kind, Message, WireError, encode, error_message, receive
+from edgedl_lib.inference.split.wire import Kind, Message, error_message
 
-FRAME_SECONDS = 120.0  # a peer that began a frame must finish it in this time
 WARM_UP_RUNS = 3
 MAX_PASSES = 100  # of a profile, so that a request cannot keep the server busy for long
 
 
-class SplitServer(socketserver.ThreadingTCPServer):
-    """Answers each connection in a thread of its own, so that a stalled client never blocks the next."""
+class SplitServer(FrameServer):
+    """Finishes what clients began, with one network for all of them."""
 
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self, network: ChainNetwork, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
+    def __init__(self, network: ChainNetwork, address: tuple[str, int] = ANY_PORT) -> None:
         self.network = network
-        super().__init__(address, Conversation)
+        super().__init__(address)
 
-
-class Conversation(socketserver.BaseRequestHandler):
-    """Frames in, frames out, until the client leaves or breaks the protocol."""
-
-    server: SplitServer
-
-    def handle(self) -> None:
-        torch.set_num_threads(1)
-        connection = prepare(self.request)
-        try:
-            while _has_data(connection):
-                message = receive(connection, deadline=time.perf_counter() + FRAME_SECONDS)
-                self._send(connection, answer(self.server.network, message))
-        except WireError as error:
-            self._send(connection, error_message(str(error)))  # out of step: say why and hang up
-        except OSError:
-            pass  # the client is gone, and with it whoever could be told
-
-    @staticmethod
-    def _send(connection: socket.socket, message: Message) -> None:
-        connection.settimeout(FRAME_SECONDS)
-        connection.sendall(encode(message))
+    def answer(self, message: Message) -> Message:
+        return answer(self.network, message)
 
 
 def answer(network: ChainNetwork, message: Message) -> Message:
@@ -93,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for _ in range(WARM_UP_RUNS):
         network.run(random_image(network.graph), 0, network.layer_count)
     if options.follow_parent:
-        threading.Thread(target=_leave_with_parent, daemon=True).start()
+        threading.Thread(target=leave_at_end_of, args=(sys.stdin.buffer,), daemon=True).start()
     with SplitServer(network, (options.host, options.port)) as server:
         print(f"port {server.server_address[1]}", flush=True)
         server.serve_forever(poll_interval=60)
@@ -109,14 +81,3 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--follow-parent", action="store_true", help="leave when standard input closes")
     return parser.parse_args(arguments)
-
-
-def _has_data(connection: socket.socket) -> bool:
-    """Wait, however long, until the client sends something or leaves; False if it left."""
-    select.select([connection], [], [])
-    return bool(connection.recv(1, socket.MSG_PEEK))
-
-
-def _leave_with_parent() -> None:
-    sys.stdin.buffer.read()
-    os._exit(0)

@@ -60,6 +60,11 @@ class Kind(IntEnum):
     ERROR = 5  # the tensor holds UTF-8 text
     PROFILE = 6  # time each layer in `number` passes
     LATENCIES = 7  # seconds of each layer, float64
+    SETUP = 8  # the tensor holds JSON text: what a worker is to compute from now on
+    READY = 9  # it can
+    TASK = 10  # compute task `number` on the tensor
+    TIMES = 11  # what task `number` took, float64; its result follows
+    DONE = 12  # the result of task `number`
 
 
 class WireError(ValueError):
@@ -88,13 +93,18 @@ class Message:
 
     @property
     def text(self) -> str:
-        """The tensor's bytes read as UTF-8, for `Kind.ERROR`."""
+        """The tensor's bytes read as UTF-8, for `Kind.ERROR` and `Kind.SETUP`."""
         return self.tensor.tobytes().decode("utf-8", errors="replace")
 
 
 def error_message(text: str) -> Message:
     """A message that tells the peer, in one sentence, why its request failed."""
-    return Message(Kind.ERROR, 0.0, np.frombuffer(text.encode(), dtype=np.uint8))
+    return text_message(Kind.ERROR, text)
+
+
+def text_message(kind: Kind, text: str) -> Message:
+    """A message whose tensor holds UTF-8 text."""
+    return Message(kind, 0.0, np.frombuffer(text.encode(), dtype=np.uint8))
 
 
 def header_bytes(ndim: int) -> int:
