@@ -54,7 +54,7 @@ class ServerProcess:
         options = ["--model", self.model, "--seed", str(self.seed), "--follow-parent"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", server.__package__, *options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=_environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=child_environment(),
         )  # fmt: skip
         try:
             self.address = ("127.0.0.1", self._announced_port())
@@ -101,7 +101,7 @@ class ServerProcess:
         return f": {lines[-1]}" if lines else f" within {self.start_seconds} s; allow more with start_seconds"
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """This process's environment, one thread for each library, and this very copy of the package on the path."""
     root = str(Path(edgedl_lib.__file__).parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]

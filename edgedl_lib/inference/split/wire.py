@@ -140,9 +140,23 @@ def encode(message: Message) -> bytes:
     >>> len(encode(Message(Kind.TENSOR, 0.0, np.zeros((2, 3), np.float32))))
     56
     """
-    tensor = np.asarray(message.tensor)
+    tensor = check_sendable(message.tensor)
     dtype = tensor.dtype.newbyteorder("<")
-    if dtype not in _CODES:
+    header = HEADER.pack(MAGIC, VERSION, message.kind, _CODES[dtype], tensor.ndim, float(message.number), tensor.nbytes)
+    shape = struct.pack(f"<{tensor.ndim}I", *tensor.shape)
+    return header + shape + tensor.astype(dtype, copy=False).tobytes()
+
+
+def check_sendable(tensor: np.typing.ArrayLike) -> np.ndarray:
+    """The tensor as an array, if a frame can hold it.
+
+    Raises
+    ------
+    WireError, FrameTooLarge
+        See `encode`.
+    """
+    tensor = np.asarray(tensor)
+    if tensor.dtype.newbyteorder("<") not in _CODES:
         known = ", ".join(known.name for known in DTYPES.values())
         raise WireError(f"a tensor of dtype {tensor.dtype} cannot be sent; convert it to one of {known}")
     _check_limits(tensor.ndim, tensor.nbytes, MAX_BYTES)
@@ -150,9 +164,7 @@ def encode(message: Message) -> bytes:
         raise WireError(
             f"a tensor of shape {tensor.shape} cannot be sent; a dimension has at most {MAX_LENGTH} entries"
         )
-    header = HEADER.pack(MAGIC, VERSION, message.kind, _CODES[dtype], tensor.ndim, float(message.number), tensor.nbytes)
-    shape = struct.pack(f"<{tensor.ndim}I", *tensor.shape)
-    return header + shape + tensor.astype(dtype, copy=False).tobytes()
+    return tensor
 
 
 def decode(frame: bytes, *, max_bytes: int = MAX_BYTES) -> Message:
