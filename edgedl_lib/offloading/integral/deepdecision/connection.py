@@ -1,0 +1,54 @@
+"""The link of a phone that moves: between nothing and 10 Mbit/s, made up or recorded."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from edgedl_lib.system.trace import Trace, load_trace, synthetic_trace, trace_names
+
+DURATION = 120.0  # s
+INTERVAL = 1.0  # s between two decisions
+LOWEST, HIGHEST = 0.05e6, 10e6  # bit/s while connected
+OUTAGES, OUTAGE_LENGTH = 2, 5.0  # s each
+
+
+def moving_phone(seed: int) -> Trace:
+    """Two minutes of an uplink between 0.05 and 10 Mbit/s that breaks off twice.
+
+    Examples
+    --------
+    >>> trace = moving_phone(0)
+    >>> len(trace.rate), float(trace.rate.min()), bool(trace.rate.max() <= 10e6)
+    (120, 0.0, True)
+    """
+    generator = np.random.default_rng(seed)
+    walk = synthetic_trace(generator, LOWEST, HIGHEST, DURATION, INTERVAL, correlation=0.9)
+    rate = walk.rate.copy()
+    for start in generator.uniform(0, DURATION - OUTAGE_LENGTH, OUTAGES):
+        rate[(walk.time >= start) & (walk.time < start + OUTAGE_LENGTH)] = 0.0
+    return Trace("moving phone", walk.time, rate)
+
+
+def recorded_phones(path: str | os.PathLike, count: int) -> list[Trace]:
+    """The first `count` recordings of a trace file that last two minutes.
+
+    Raises
+    ------
+    ValueError
+        If the file holds fewer.
+    """
+    long = []
+    for name in trace_names(path):
+        trace = load_trace(name, path, direction="uplink")
+        if trace.duration >= DURATION:
+            long.append(trace)
+        if len(long) == count:
+            return long
+    raise ValueError(f"{os.fspath(path)} holds {len(long)} recordings of two minutes, {count} are needed")
+
+
+def decisions(trace: Trace) -> np.ndarray:
+    """Bandwidth (bit/s) at the start of every interval of the first two minutes, shape (T,)."""
+    return np.asarray(trace.rate_at(np.arange(0, DURATION, INTERVAL)))

@@ -1,0 +1,61 @@
+"""What DeepDecision [172] is compared with: one place for ever, whatever is connected, or one setting of the video.
+
+The first three baselines keep their habit about the *place* and tune the video with our exact optimiser, which makes
+them as strong as they can be; the last one, an application without any control, keeps the video too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from edgedl_lib.offloading.integral.deepdecision.decision import Goal, Plans, optimise
+from edgedl_lib.offloading.integral.deepdecision.profile import MEGABIT, Profile
+
+FIXED_RESOLUTION, FIXED_BITRATE, FIXED_RATE = 2, 2.0 * MEGABIT, 15.0  # 352x352 pixels, bit/s, frames/s
+OURS, FIXED = "DeepDecision", "fixed video"
+
+
+def run_policies(profile: Profile, goal: Goal, bandwidth: np.ndarray) -> dict[str, Plans]:
+    """Plans of DeepDecision and of all baselines on the same intervals.
+
+    A baseline does not know of an accuracy floor: it answers as well as its habit allows.
+
+    Parameters
+    ----------
+    bandwidth : ndarray, shape (T,)
+        bit/s.
+    """
+    careless = replace(goal, least_accuracy=0.0)
+    remote = optimise(profile.only(remote=True), careless, bandwidth)
+    local = optimise(profile.only(remote=False), careless, bandwidth)
+    return {
+        OURS: optimise(profile, goal, bandwidth),
+        "remote only": remote,
+        "local only": local,
+        "strawman": remote.where(bandwidth > 0, local),
+        FIXED: fixed_video(profile, goal, bandwidth),
+    }
+
+
+def fixed_video(profile: Profile, goal: Goal, bandwidth: np.ndarray) -> Plans:
+    """The edge server and one setting; a frame that finds the link busy is dropped, so frame rate and bitrate fall."""
+    detector = next(d for d in profile.detectors if d.remote)
+    bits_per_frame = FIXED_BITRATE / FIXED_RATE
+    with np.errstate(divide="ignore"):
+        latency = bits_per_frame / bandwidth + detector.latency[FIXED_RESOLUTION] + profile.network_delay
+    rate = np.minimum(FIXED_RATE, 1 / latency)
+    accuracy = profile.accuracy(detector, FIXED_RESOLUTION, bits_per_frame * rate, latency)
+    power = profile.power(detector, FIXED_RESOLUTION, bits_per_frame * rate, rate)
+    sends = rate > 0
+    columns = (profile.pixels[FIXED_RESOLUTION], bits_per_frame * rate, rate, accuracy)
+    columns += (np.where(sends, latency, 0.0), power, np.where(sends, goal.score(rate, accuracy), 0.0))
+    return Plans(sends, sends, *(np.where(sends, column, 0) for column in columns))
+
+
+def least_lead(plans: Mapping[str, Plans], quantity: str) -> float:
+    """Mean of `quantity` over the intervals, DeepDecision's minus that of its best baseline."""
+    means = {name: float(np.mean(getattr(each, quantity))) for name, each in plans.items()}
+    return means.pop(OURS) - max(means.values())
