@@ -1,8 +1,12 @@
 """One simulator for all offloading modes, event by event on SimPy.
 
-``parts`` holds what is built into a system (`Processor`, `Channel`), ``lines`` how they serve.
+Read ``parts`` first: a `Processor` computes, a `Channel` carries bytes, and a method can be written on them directly.
+``scenario`` describes a whole system as data (a TOML file, or Python), and ``run`` plays it: ``simulate(scenario,
+seed)``.
 """
 
+from edgedl_lib.system.simulator.measure import ScenarioRun, Usage
+from edgedl_lib.system.simulator.network import NoRoute
 from edgedl_lib.system.simulator.parts import (
     Channel,
     DeviceLeft,
@@ -13,5 +17,47 @@ from edgedl_lib.system.simulator.parts import (
     Service,
     Transfer,
 )
+from edgedl_lib.system.simulator.run import simulate
+from edgedl_lib.system.simulator.scenario import (
+    Application,
+    Connection,
+    Failure,
+    Scenario,
+    ScenarioError,
+    Station,
+    Task,
+    Workload,
+    changed,
+    load_scenario,
+    scenario_text,
+)
+from edgedl_lib.system.simulator.stability import UnstableQueue, offered_loads, require_stable
 
-__all__ = ["Channel", "DeviceLeft", "LineFull", "LinkDown", "PartFailed", "Processor", "Service", "Transfer"]
+__all__ = [
+    "Application",
+    "Channel",
+    "Connection",
+    "DeviceLeft",
+    "Failure",
+    "LineFull",
+    "LinkDown",
+    "NoRoute",
+    "PartFailed",
+    "Processor",
+    "Scenario",
+    "ScenarioError",
+    "ScenarioRun",
+    "Service",
+    "Station",
+    "Task",
+    "Transfer",
+    "UnstableQueue",
+    "Usage",
+    "Workload",
+    "changed",
+    "load_scenario",
+    "offered_loads",
+    "require_stable",
+    "scenario_text",
+    "simulate",
+]
