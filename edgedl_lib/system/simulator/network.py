@@ -45,17 +45,20 @@ class Network:
     def send(self, size_bytes: float, start: str, end: str) -> Iterator[Event]:
         """Bytes from station to station, each hop whole before the next; to be used with ``yield from``.
 
+        Nothing to send takes no time and needs no way.
+
         Raises
         ------
         NoRoute, LinkDown
             If there is no way, or a connection drops during the transfer.
         """
+        if not size_bytes:
+            return
         hops = self.route(start, end)
         if hops is None:
             raise NoRoute(end)
-        if size_bytes:
-            for name, _ in hops:
-                yield from patient(self.channels[name], self.channels[name].send(size_bytes))
+        for name, _ in hops:
+            yield from patient(self.channels[name], self.channels[name].send(size_bytes))
 
     def _fail(self, failure: Failure) -> Generator[Event, None, None]:
         part = self.processors.get(failure.what) or self.channels[failure.what]
