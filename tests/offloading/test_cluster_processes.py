@@ -11,12 +11,13 @@ import psutil
 import pytest
 
 from edgedl_lib.inference.split.process import child_environment
-from edgedl_lib.offloading.cluster import Nursery, Peer, Setup, WorkerProcess, WorkerStartError
+from edgedl_lib.offloading.cluster import Peer, Setup, WorkerProcess, WorkerStartError
+from edgedl_lib.offloading.cluster.nursery import Spawned, obey
 from edgedl_lib.offloading.cluster.peer import soon
 from edgedl_lib.offloading.cluster.processes import shared_nursery
 
 PARENT = """
-import os, signal, sys, time
+import os, signal, sys
 from edgedl_lib.offloading.cluster import WorkerProcess, shared_nursery
 workers = [WorkerProcess(str(number)) for number in range(2)]
 workers[0].pause()
@@ -48,9 +49,7 @@ def test_a_worker_starts_within_milliseconds():
     assert gone([worker.pid])
 
 
-@pytest.mark.parametrize(
-    "end", ["", "os.kill(os.getpid(), signal.SIGKILL)", "os._exit(1)", "os.kill(shared_nursery().pid, signal.SIGKILL)"]
-)
+@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
 def test_nobody_outlives_the_parent_not_even_a_paused_worker(end):
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT.format(end=end)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -59,8 +58,6 @@ def test_nobody_outlives_the_parent_not_even_a_paused_worker(end):
     with parent:
         nursery, *workers = map(int, parent.stdout.readline().split())
         assert len(workers) == 2 and all(psutil.pid_exists(pid) for pid in (nursery, *workers))
-        if "shared_nursery" in end:  # a paused process cannot notice that the nursery was killed
-            os.kill(workers[0], signal.SIGCONT)
         parent.stdin.write("\n")
         parent.stdin.close()
         parent.wait(20)
@@ -88,11 +85,14 @@ def test_a_dead_nursery_is_named_and_replaced():
 
 
 def test_without_fork_workers_are_fresh_processes():
-    nursery = Nursery("--spawn")
-    worker = WorkerProcess("spawned", nursery)
-    peer = Peer(worker.address)
-    peer.set_up(Setup("layers", {"network": "lenet5"}), soon(30))
-    assert peer.perform(0, np.zeros((1, 1, 28, 28), np.uint8), soon(10)).output.shape == (1, 10)
-    peer.close()
-    nursery.close()
-    assert gone([worker.pid])
+    workers = Spawned()
+    pid, port = map(int, workers.start().split())
+    try:
+        peer = Peer(("127.0.0.1", port))
+        peer.set_up(Setup("layers", {"network": "lenet5"}), soon(30))
+        assert peer.perform(0, np.zeros((1, 1, 28, 28), np.uint8), soon(10)).output.shape == (1, 10)
+        peer.close()
+        assert obey(f"kill {pid}", workers) == "ok" and gone([pid])
+    finally:
+        workers.stop_all()
+    assert not psutil.pid_exists(pid)

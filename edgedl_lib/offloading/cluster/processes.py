@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from functools import lru_cache
 
 from edgedl_lib.inference.split.process import child_environment
@@ -77,7 +78,8 @@ class Nursery:
     def close(self) -> None:
         """End the nursery and all its workers."""
         atexit.unregister(self.close)
-        self._process.stdin.close()
+        with suppress(OSError):  # it may be gone already
+            self._process.stdin.close()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -37,7 +37,7 @@ class Worker(FrameServer):
         self.program: Program | None = None
         self.following: Peer | None = None
         self.reply_link = Shaper(float("inf"))
-        self._one_at_a_time = threading.Lock()  # a device has one processor, whoever asks
+        self._one_at_a_time = threading.Lock()  # a device has one processor and one radio, whoever asks
 
     def converse(self, connection: socket.socket, message: Message) -> None:
         if message.kind is not Kind.TASK:
@@ -61,7 +61,9 @@ class Worker(FrameServer):
         if message.kind is Kind.PING:
             return Message(Kind.PONG, 0.0, message.tensor)
         if message.kind is Kind.SETUP:
-            self._set_up(Setup.from_text(message.text))
+            setup = Setup.from_text(message.text)
+            with self._one_at_a_time:
+                self._set_up(setup)
             return Message(Kind.READY, 0.0, np.zeros(0, np.float32))
         if message.kind is Kind.PROFILE:
             return Message(Kind.LATENCIES, 0.0, self._profile(message.number, message.tensor.tolist()))
@@ -88,7 +90,7 @@ class Worker(FrameServer):
         with self._one_at_a_time:
             output, busy = at_pace_of(self.setup.slowdown, self.program, task, values)
             own = np.array([[arrived, time.perf_counter(), busy]])
-        return self._handed_on(task, output, own) if self.following else Answer(task, output, own)
+            return self._handed_on(task, output, own) if self.following else Answer(task, output, own)
 
     def _handed_on(self, task: int, output: np.ndarray, own: np.ndarray) -> Answer:
         try:
