@@ -88,9 +88,11 @@ def run_tile(model: nn.Module | TileNetwork, tensor_crop: Tensor, tile: Tile) ->
     """
     network = tile_network(model)
     _check_crop(network, tensor_crop, tile)
+    held = [tensor_crop]
+    del tensor_crop  # a caller that gives the crop away pays for it only until the first layer has read it
     for index in range(len(network.stages)):
-        tensor_crop = run_stage(network, index, tensor_crop, tile.regions[index + 1])
-    return tensor_crop
+        held.append(run_stage(network, index, held.pop(), tile.regions[index + 1]))
+    return held.pop()
 
 
 def run_stage(network: TileNetwork, index: int, before: Tensor, output: Region) -> Tensor:
@@ -98,7 +100,8 @@ def run_stage(network: TileNetwork, index: int, before: Tensor, output: Region) 
     stage, (window, *followers) = network.stages[index], network.modules[index]
     if output.pixels == 0:
         return before.new_zeros(before.shape[0], stage.output_shape[0], output.height, output.width)
-    after = _WINDOWS.get(stage.kind, _run_point)(stage, window, before, output)
+    before = _padded(stage, before, output)
+    after = _WINDOWS[stage.kind](stage, window, before, output) if stage.kind in _WINDOWS else window(before)
     owned = stage.kind in _WINDOWS  # a window writes a new map, which its followers may overwrite
     for module in followers:
         after = _in_place(module, after) if owned else module(after)
@@ -205,14 +208,25 @@ def _check_crop(network: TileNetwork, tensor_crop: Tensor, tile: Tile) -> None:
         )
 
 
+def _padded(stage: Stage, before: Tensor, output: Region) -> Tensor:
+    """The input with padding where the tile lies at a border of the map; a convolution pads equal sides itself."""
+    padding = border_padding(stage, output)
+    if not any(padding) or (stage.kind == "conv" and _is_symmetric(padding)):
+        return before
+    is_maximum = stage.kind == "pool" and stage.layers[0].config["function"] == "max"
+    return functional.pad(before, padding, value=-torch.inf if is_maximum else 0.0)
+
+
+def _is_symmetric(padding: tuple[int, int, int, int]) -> bool:
+    left, right, top, bottom = padding
+    return left == right and top == bottom
+
+
 def _run_conv(stage: Stage, module: nn.Module, before: Tensor, output: Region) -> Tensor:
     conv, *fused = module if isinstance(module, nn.Sequential) else (module,)
-    left, right, top, bottom = border_padding(stage, output)
-    symmetric = left == right and top == bottom
-    padded = before if symmetric else functional.pad(before, (left, right, top, bottom))
-    del before
-    padding = (top, left) if symmetric else 0
-    after = functional.conv2d(padded, conv.weight, conv.bias, conv.stride, padding, groups=conv.groups)
+    padding = border_padding(stage, output)
+    own = (padding[2], padding[0]) if _is_symmetric(padding) else 0
+    after = functional.conv2d(before, conv.weight, conv.bias, conv.stride, own, groups=conv.groups)
     for activation in fused:
         after = _in_place(activation, after)
     return after
@@ -221,13 +235,24 @@ def _run_conv(stage: Stage, module: nn.Module, before: Tensor, output: Region) -
 def _run_pool(stage: Stage, module: nn.Module, before: Tensor, output: Region) -> Tensor:
     layer = stage.layers[0]
     window = (layer.config["kernel"], layer.config["stride"])
-    padding = border_padding(stage, output)
     if layer.config["function"] == "max":
-        padded = functional.pad(before, padding, value=-torch.inf) if any(padding) else before
-        return functional.max_pool2d(padded, *window)
-    padded = functional.pad(before, padding) if any(padding) else before
-    total = functional.avg_pool2d(padded, *window, divisor_override=1)
+        return _maximum(before, *window, output)
+    total = functional.avg_pool2d(before, *window, divisor_override=1)
     return total / _divisor(stage, module, output).to(total)
+
+
+def _maximum(before: Tensor, kernel: tuple[int, int], stride: tuple[int, int], output: Region) -> Tensor:
+    """Largest of each window; torch's own pool also writes where it lay, eight bytes for each output."""
+    spans = [step * (size - 1) + 1 for step, size in zip(stride, (output.height, output.width), strict=True)]
+    taken = [
+        before[..., i : i + spans[0] : stride[0], j : j + spans[1] : stride[1]]
+        for i in range(kernel[0])
+        for j in range(kernel[1])
+    ]
+    largest = taken[0].clone(memory_format=torch.contiguous_format)
+    for other in taken[1:]:
+        torch.maximum(largest, other, out=largest)
+    return largest
 
 
 def _divisor(stage: Stage, module: nn.Module, output: Region) -> Tensor:
@@ -247,10 +272,6 @@ def _window_length(axis: Axis, index: int, padding_counts: bool) -> int:
     start, stop = reach(axis, Interval(index, index + 1))
     border = axis.padding if padding_counts else 0
     return min(stop, axis.size + border) - max(start, -border)
-
-
-def _run_point(stage: Stage, module: nn.Module, before: Tensor, output: Region) -> Tensor:
-    return module(before)
 
 
 _WINDOWS: dict[str, Callable[[Stage, nn.Module, Tensor, Region], Tensor]] = {"conv": _run_conv, "pool": _run_pool}

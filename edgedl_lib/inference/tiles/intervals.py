@@ -51,11 +51,12 @@ def exact_input(axis: Axis, output: Interval) -> Interval:
     >>> exact_input(Axis(size=9, kernel=3, stride=2, padding=0), Interval(2, 4))
     Interval(start=4, stop=9)
     """
-    start, stop = reach(axis, output)
-    inside = min(max(start, 0), axis.size)
-    if output.length == 0:
-        return Interval(inside, inside)
-    return Interval(inside, max(inside, min(stop, axis.size)))
+    first = max(output.start, -(-(axis.padding - axis.kernel + 1) // axis.stride))  # a window inside padding reads none
+    last = min(output.stop - 1, (axis.size - 1 + axis.padding) // axis.stride)
+    start = min(max(0, first * axis.stride - axis.padding), axis.size)
+    if output.length == 0 or first > last:
+        return Interval(start, start)
+    return Interval(start, min(axis.size, last * axis.stride - axis.padding + axis.kernel))
 
 
 def published_input(axis: Axis, output: Interval) -> Interval:
@@ -83,8 +84,8 @@ def padding_of(axis: Axis, output: Interval) -> tuple[int, int]:
     if output.length == 0:
         return 0, 0
     start, stop = reach(axis, output)
-    span = stop - start
-    return min(max(0, -start), span), min(max(0, stop - axis.size), span)
+    real = exact_input(axis, output)
+    return (real.start - start, stop - real.stop) if real.length else (stop - start, 0)
 
 
 class GridTooFine(ValueError):
