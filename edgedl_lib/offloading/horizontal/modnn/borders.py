@@ -42,7 +42,7 @@ def biased_borders(size: int, speeds: Sequence[float], multiple: int = 1) -> Bor
     Examples
     --------
     >>> biased_borders(224, [1, 2, 2, 4], multiple=16)
-    (0, 32, 80, 128, 224)
+    (0, 16, 64, 112, 224)
     >>> biased_borders(7, [1, 1])
     (0, 4, 7)
     """
@@ -100,6 +100,8 @@ def map_stages(graph: LayerGraph) -> tuple[Stage, ...]:
     NotTileable
         The graph branches, or begins with a layer that needs the whole map.
     """
+    if not graph.is_chain:
+        raise NotTileable(f"{graph.name} branches; strips follow a chain of layers, give one without shortcuts")
     cut = next((layer.name for layer in graph if layer.kind not in WINDOW_KINDS + POINT_KINDS), None)
     if cut == graph.layers[0].name:
         raise NotTileable(f"{graph.name} begins with {cut}, which needs all of its input; there is no map to cut")

@@ -114,3 +114,8 @@ def values_saved(weights: np.ndarray, seed: int, workers: int = WORKERS) -> floa
     """Percent of the neuron values that need not move because a partial sum does, after co-clustering."""
     traffic = cross_traffic(weights, cocluster(weights, workers, seed))
     return saved(traffic.neurons, traffic.chosen)
+
+
+def shuffled(weights: np.ndarray, seed: int) -> np.ndarray:
+    """The same weights at random places: as sparse, without any structure."""
+    return np.random.default_rng([seed, 1]).permutation(weights.ravel()).reshape(weights.shape)
