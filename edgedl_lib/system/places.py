@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 EARTH_RADIUS = 6_371_000.0
-#: Melbourne's centre, measured in the recorded file: a rectangle turned by 20 degrees, and half of the sites beside
-#: another one, a median of 43 m from the next.
+#: Melbourne's centre, measured in the recorded file: a rectangle turned by 20 degrees, sites that keep apart, and about
+#: a third of them beside another one.
 BLOCK = (930.0, 1850.0)
 TURN = np.radians(-20.0)
-SHARED_SITES = 0.5
-SITE_SPREAD = 12.0
+SHARED_SITES = 0.35
+SITE_SPREAD = 15.0
+CANDIDATES = 5  # a site stands where, of so many spots, the other sites are farthest
 CENTRE = (-37.8136, 144.9631)
 
 
@@ -151,11 +152,21 @@ def generated_city(seed: int | np.random.Generator, servers: int = 125, users: i
     if servers < 2 or users < 1:
         raise ValueError(f"a city needs at least two servers and one user, not {servers} and {users}")
     generator = np.random.default_rng(seed)
-    sites = _inside(generator, max(int(round(servers * (1 - SHARED_SITES))), 1))
+    sites = _apart(generator, max(int(round(servers * (1 - SHARED_SITES))), 1))
     beside = sites[generator.integers(len(sites), size=servers - len(sites))]
     beside = beside + generator.normal(0, SITE_SPREAD, beside.shape)
     scale = min(1.0, np.sqrt(servers / 125))  # fewer servers: a smaller part of the city, as dense as the whole
     return Places(_degrees(scale * np.concatenate([sites, beside])), _degrees(scale * _inside(generator, users)))
+
+
+def _apart(generator: np.random.Generator, count: int) -> np.ndarray:
+    """Sites that keep their distance, metres, shape (count, 2)."""
+    sites = _inside(generator, 1)
+    for _ in range(count - 1):
+        spots = _inside(generator, CANDIDATES)
+        gaps = np.linalg.norm(spots[:, None] - sites[None], axis=-1).min(axis=1)
+        sites = np.concatenate([sites, spots[[np.argmax(gaps)]]])
+    return sites
 
 
 def _inside(generator: np.random.Generator, count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which tasks leave their client when all clients share one uplink (LAVEA's offloading selection, Yi et al. 2017 [106]).
+"""Which tasks leave their client when all clients share one uplink (LAVEA, Yi et al. 2017 [106]).
 
 With tasks placed, the best shares of the uplink have a closed form: minimising ``sum b_i / r_i`` under ``sum r_i <= R``
 gives ``r_i ~ sqrt(b_i)`` and a total of ``(sum sqrt(b_i))^2 / R``.  What remains is a choice of bits.
@@ -7,6 +7,7 @@ gives ``r_i ~ sqrt(b_i)`` and a total of ``(sum sqrt(b_i))^2 / R``.  What remain
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -55,14 +56,28 @@ class SelectionProblem:
         """Number of binary decisions V."""
         return len(self.client)
 
+    @cached_property
+    def size_bits(self) -> np.ndarray:
+        """Bits of each datum, shape (E,)."""
+        return bits(self.size_bytes)
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """Client of each datum, shape (E,)."""
+        return self.client[self.targets]
+
+    @cached_property
+    def owners(self) -> np.ndarray:
+        """The same as a matrix of zeros and ones, shape (E, clients)."""
+        return (self.owner[:, None] == np.arange(self.client.max() + 1)).astype(float)
+
 
 def crossing_bits(problem: SelectionProblem, selections: np.ndarray) -> np.ndarray:
     """Bits that each client sends or receives, shape (..., clients); a fractional selection counts by its square."""
     selections = np.asarray(selections, dtype=float)
     pinned = np.concatenate([selections, np.zeros((*selections.shape[:-1], 1))], axis=-1)  # -1 finds the camera
-    crossed = (pinned[..., problem.targets] - pinned[..., problem.sources]) ** 2 * bits(problem.size_bytes)
-    owner = problem.client[problem.targets]
-    return crossed @ (owner[:, None] == np.arange(problem.client.max() + 1)).astype(float)
+    crossed = (pinned[..., problem.targets] - pinned[..., problem.sources]) ** 2 * problem.size_bits
+    return crossed @ problem.owners
 
 
 def total_response(problem: SelectionProblem, selections: np.ndarray) -> np.ndarray:
@@ -116,22 +131,19 @@ def relaxation(problem: SelectionProblem) -> np.ndarray:
 
     start = np.full(problem.tasks, 0.5)
     bounds = [(0.0, 1.0)] * problem.tasks
-    solution = minimize(_convex_response, start, (problem,), jac=True, bounds=bounds, method="L-BFGS-B")
+    solution = minimize(_convex_response, start, (problem,), jac=True, bounds=bounds, method="TNC")
     return np.clip(solution.x, 0.0, 1.0)
 
 
 def _convex_response(fractions: np.ndarray, problem: SelectionProblem) -> tuple[float, np.ndarray]:
     """Objective and gradient; each square root is softened so that it has a slope at zero."""
     pinned = np.append(fractions, 0.0)
-    sizes = bits(problem.size_bytes)
     steps = pinned[problem.targets] - pinned[problem.sources]
-    roots = np.sqrt(crossing_bits(problem, fractions) + SOFTENING * sizes.max())
+    roots = np.sqrt((problem.size_bits * steps**2) @ problem.owners + SOFTENING * problem.size_bits.max())
     total = roots.sum()
-    owner = problem.client[problem.targets]
-    pull = 2 * total / problem.uplink * sizes * steps / roots[owner]
-    slope = np.zeros(problem.tasks + 1)
-    np.add.at(slope, problem.targets, pull)
-    np.add.at(slope, problem.sources, -pull)
+    pull = 2 * total / problem.uplink * problem.size_bits * steps / roots[problem.owner]
+    slope = np.bincount(problem.targets, pull, problem.tasks + 1)
+    slope -= np.bincount(np.mod(problem.sources, problem.tasks + 1), pull, problem.tasks + 1)
     saved = problem.edge_seconds - problem.local_seconds
     value = problem.local_seconds.sum() + saved @ fractions + total**2 / problem.uplink
     return float(value), saved + slope[:-1]
