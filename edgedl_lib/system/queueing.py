@@ -165,20 +165,27 @@ def simulate_queue(
     require_count("servers", servers)
     require_count("largest_batch", largest_batch)
     service = service if callable(service) else deterministic(service)
-    run = QueueRun(arrivals, *(np.zeros(len(arrivals)) for _ in range(2)), np.ones(len(arrivals), int), servers)
-    _run_events(run, service, largest_batch, np.random.default_rng(seed))
-    return run
+    start, finish, batch = _run_events(arrivals, service, servers, largest_batch, np.random.default_rng(seed))
+    return QueueRun(arrivals, np.array(start), np.array(finish), np.array(batch, dtype=int), servers)
 
 
-def _run_events(run: QueueRun, service: Service, largest_batch: int, generator: np.random.Generator) -> None:
+#: Start, finish and batch of each request: lists, because a single number goes into them faster than into an array.
+Records = tuple[list[float], list[float], list[int]]
+
+
+def _run_events(
+    arrivals: np.ndarray, service: Service, servers: int, largest_batch: int, generator: np.random.Generator
+) -> Records:
     import simpy
 
     environment = simpy.Environment()
     line = simpy.Store(environment)
-    environment.process(_arrive(environment, line, run.arrival))
-    for _ in range(run.servers):
-        environment.process(_serve(environment, line, run, service, largest_batch, generator))
+    records: Records = ([0.0] * len(arrivals), [0.0] * len(arrivals), [1] * len(arrivals))
+    environment.process(_arrive(environment, line, arrivals))
+    for _ in range(servers):
+        environment.process(_serve(environment, line, records, service, largest_batch, generator))
     environment.run()
+    return records
 
 
 def _arrive(environment: simpy.Environment, line: simpy.Store, arrivals: np.ndarray) -> Generator:
@@ -190,19 +197,20 @@ def _arrive(environment: simpy.Environment, line: simpy.Store, arrivals: np.ndar
 def _serve(
     environment: simpy.Environment,
     line: simpy.Store,
-    run: QueueRun,
+    records: Records,
     service: Service,
     largest_batch: int,
     generator: np.random.Generator,
 ) -> Generator:
+    start, finish, sizes = records
     while True:
         batch = [(yield line.get())]
         while line.items and len(batch) < largest_batch:
             batch.append((yield line.get()))
-        run.start[batch] = environment.now
-        run.batch[batch] = len(batch)
+        begun = environment.now
         yield environment.timeout(_require_time("service time", service(len(batch), generator)))
-        run.finish[batch] = environment.now
+        for request in batch:
+            start[request], finish[request], sizes[request] = begun, environment.now, len(batch)
 
 
 def lindley_waits(arrivals: ArrayLike, services: ArrayLike) -> np.ndarray:

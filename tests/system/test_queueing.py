@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgedl_lib.system.queue_theory import little_number, mmk_wait_percentile, sharing_latency, wait_probability
 from edgedl_lib.system.queueing import (
     deterministic,
     exponential,
@@ -75,9 +76,31 @@ def test_closed_forms():
     assert mmk_wait(0.0, 1.0, 3) == 0.0
 
 
+def test_probability_and_percentiles_of_waits_agree_with_a_long_run():
+    generator = np.random.default_rng(5)
+    arrivals = poisson_arrivals(3.2, 400_000, generator)
+    waits = multi_server_waits(arrivals, generator.exponential(1.0, len(arrivals)), 4)
+    assert np.mean(waits > 0) == pytest.approx(wait_probability(3.2, 1.0, 4), rel=0.02)
+    assert np.percentile(waits, [50, 95]) == pytest.approx(mmk_wait_percentile([50, 95], 3.2, 1.0, 4), rel=0.06)
+
+
+def test_closed_forms_of_probabilities_percentiles_and_sharing():
+    assert wait_probability(0.7, 1.0) == pytest.approx(0.7)
+    assert wait_probability(1.5, 1.0, 2) == pytest.approx(2 * 0.75**2 / (1 + 0.75))  # textbook form for two servers
+    assert mmk_wait_percentile([0, 29.9], 0.7, 1.0).tolist() == [0.0, 0.0] and mmk_wait_percentile(31, 0.7, 1.0) > 0
+    assert mmk_wait_percentile(99, 0.0, 1.0) == 0.0
+    mean = np.mean(mmk_wait_percentile((np.arange(20_000) + 0.5) / 200, 0.7, 1.0))
+    assert mean == pytest.approx(mm1_wait(0.7, 1.0), rel=1e-3)  # the quantile function integrates to the mean
+    assert sharing_latency(0.7, 1.0) == pytest.approx(mm1_wait(0.7, 1.0) + 1.0)
+    assert sharing_latency(0.5, [0.1, 3.0], 1.0).tolist() == pytest.approx([0.2, 6.0])
+    assert little_number(4.0, [0.5, 2.0]).tolist() == [2.0, 8.0]
+
+
 @pytest.mark.parametrize("load", [1.0, 1.5])
 def test_an_overloaded_server_has_no_mean_wait(load):
     assert mm1_wait(load, 1.0) == md1_wait(load, 1.0) == mmk_wait(2 * load, 1.0, 2) == math.inf
+    assert sharing_latency(load, 1.0) == mmk_wait_percentile(50, load, 1.0) == math.inf
+    assert wait_probability(2 * load, 1.0, 2) == 1.0
 
 
 def test_one_fast_server_beats_two_slow_ones_in_latency():
@@ -122,6 +145,10 @@ def test_no_requests():
         (lambda: poisson_arrivals(0.0, 5, seed=0), "arrival rate must be a positive number"),
         (lambda: mm1_wait(-1.0, 1.0), "arrival_rate must be zero or more"),
         (lambda: mmk_wait(1.0, math.nan, 2), "service_time must be zero or more"),
+        (lambda: mmk_wait_percentile(100, 0.5, 1.0), "percent must lie in"),
+        (lambda: mmk_wait_percentile(-1, 0.5, 1.0), "percent must be zero or more"),
+        (lambda: sharing_latency(0.5, -1.0), "work must be zero or more"),
+        (lambda: little_number(-0.5, 1.0), "arrival_rate must be zero or more"),
     ],
 )
 def test_bad_input(call, message):
