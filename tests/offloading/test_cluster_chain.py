@@ -1,8 +1,11 @@
 """Stations in a row compute what the whole network computes, take the time that the simulator says, and name faults."""
 
+import time
+
 import numpy as np
 import pytest
 
+from edgedl_lib.inference.split.pace import at_pace_of
 from edgedl_lib.inference.split.wire import frame_bytes
 from edgedl_lib.offloading.cluster import Chain, Setup, Station, Task, WorkerRefused, Workers
 from edgedl_lib.offloading.cluster.programs import Layers, Tiles
@@ -112,3 +115,21 @@ def test_a_simulated_worker_that_leaves_costs_its_own_task():
 def test_the_worst_ratio_counts_in_either_direction():
     assert relative(np.array([1.0, 1.3, 0.9]), np.ones(3)) == pytest.approx(1.3)
     assert relative(np.array([1.0, 1.3, 0.5]), np.ones(3)) == pytest.approx(0.5)
+
+
+def test_a_slow_device_makes_up_for_what_other_programs_took():
+    def interrupted():
+        until = time.thread_time() + 0.01
+        while time.thread_time() < until:
+            pass
+        time.sleep(0.03)  # as if another program ran
+
+    def seconds(slowdown):
+        begun = time.perf_counter()
+        _, busy = at_pace_of(slowdown, interrupted, make_up=True)
+        return time.perf_counter() - begun, busy
+
+    taken, busy = seconds(20.0)
+    assert taken == pytest.approx(20 * busy, rel=0.05)
+    taken, busy = seconds(1.0)  # no rest to take it from
+    assert taken > 0.035

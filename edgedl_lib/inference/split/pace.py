@@ -24,8 +24,19 @@ def checked_slowdown(slowdown: float) -> float:
     return float(slowdown)
 
 
-def at_pace_of(slowdown: float, function: Callable[..., Result], *arguments: object) -> tuple[Result, float]:
+def at_pace_of(
+    slowdown: float, function: Callable[..., Result], *arguments: object, make_up: bool = False
+) -> tuple[Result, float]:
     """Call a function as a device would that is `slowdown` times slower than this machine.
+
+    Parameters
+    ----------
+    slowdown : float
+    function, *arguments
+        What to call.
+    make_up : bool
+        Whether moments that went to other programs of this machine are taken off the rest, as far as it reaches: the
+        slower device knows nothing of them.
 
     Returns
     -------
@@ -34,8 +45,8 @@ def at_pace_of(slowdown: float, function: Callable[..., Result], *arguments: obj
     busy : float
         Seconds for which it kept this processor busy; the device is busy `slowdown` times as long.
     """
-    busy = time.thread_time()  # and not the clock: a moment lost to another program is not the device's work
+    begun, busy = time.perf_counter(), time.thread_time()
     result = function(*arguments)
-    busy = time.thread_time() - busy
-    wait_until(time.perf_counter() + (slowdown - 1) * busy)
+    busy = time.thread_time() - busy  # and not the clock: a moment lost to another program is not the device's work
+    wait_until(begun + slowdown * busy if make_up else time.perf_counter() + (slowdown - 1) * busy)
     return result, busy

@@ -102,7 +102,9 @@ class Coordinator:
         self.peers, self.patience = dict(peers), patience
         self.lost: list[Loss] = []
 
-    def run(self, tasks: Iterable[Task], finished: Mapping[int, np.ndarray] | Batch | None = None) -> Batch:
+    def run(
+        self, tasks: Iterable[Task], finished: Mapping[int, np.ndarray] | Batch | None = None, among: int | None = None
+    ) -> Batch:
         """Compute all tasks.
 
         Parameters
@@ -110,6 +112,8 @@ class Coordinator:
         tasks : iterable of Task
         finished : Batch or mapping of task number to output, optional
             Results that exist already; those tasks are not computed again.
+        among : int, optional
+            How many of the workers take part, the first ones; by default all.
 
         Raises
         ------
@@ -121,7 +125,8 @@ class Coordinator:
         done = finished.outputs if isinstance(finished, Batch) else finished or {}
         board, before = Board(tasks, done), self._duplicates()
         threads = [
-            threading.Thread(target=self._attend, args=(name, board), daemon=True, name=name) for name in self.peers
+            threading.Thread(target=self._attend, args=(name, board), daemon=True, name=name)
+            for name in tuple(self.peers)[:among]
         ]
         try:
             for thread in threads:
@@ -137,6 +142,10 @@ class Coordinator:
         """Give tasks to more workers, from the next batch on."""
         self.peers |= peers
         self.lost = [loss for loss in self.lost if loss.worker not in peers]
+
+    def dismiss(self, name: str) -> None:
+        """Give a worker no more tasks."""
+        self.peers.pop(name).close()
 
     def close(self) -> None:
         """Hang up on everybody."""

@@ -88,7 +88,7 @@ class Worker(FrameServer):
             raise ValueError("the worker was given a task before it was told what to compute; send SETUP first")
         arrived = time.perf_counter()
         with self._one_at_a_time:
-            output, busy = at_pace_of(self.setup.slowdown, self.program, task, values)
+            output, busy = at_pace_of(self.setup.slowdown, self.program, task, values, make_up=True)
             own = np.array([[arrived, time.perf_counter(), busy]])
             return self._handed_on(task, output, own) if self.following else Answer(task, output, own)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
@@ -84,26 +85,37 @@ class Workers:
         """Of the workers that still get tasks."""
         return tuple(self.coordinator.peers)
 
-    def replace_lost(self) -> None:
-        """Start a new worker, of the same name, for each that was lost."""
+    def replace_lost(self, also: Iterable[str] = ()) -> None:
+        """Start a new worker, of the same name, for each that was lost, and for others that are known to be dead."""
+        for name in set(also) & set(self.coordinator.peers):
+            self.coordinator.dismiss(name)
         lost = [name for name in self.processes if name not in self.coordinator.peers]
         peers = {name: self._start(name) for name in lost}
         if peers:
             set_up_all(peers, {name: self.setup for name in peers})
             self.coordinator.welcome(peers)
 
-    def run(self, tasks: Iterable[Task], finished: Mapping[int, np.ndarray] | Batch | None = None) -> Batch:
-        """Compute all tasks; see `Coordinator.run`."""
-        return self.coordinator.run(tasks, finished)
+    def set_rate(self, rate: float) -> None:
+        """Change all links, both ways; networks that are built stay."""
+        self.rate, self.setup = rate, replace(self.setup, reply_rate=rate)
+        peers = self.coordinator.peers
+        set_up_all(peers, {name: self.setup for name in peers})
+        for peer in peers.values():
+            peer.pace(rate)
 
-    def profile(self, tasks: Iterable[int] = (0,), passes: int = 1) -> np.ndarray:
-        """Median seconds for which each task keeps a worker's processor busy, over all workers, shape (tasks,).
+    def run(
+        self, tasks: Iterable[Task], finished: Mapping[int, np.ndarray] | Batch | None = None, among: int | None = None
+    ) -> Batch:
+        """Compute all tasks, on the first `among` workers if given; see `Coordinator.run`."""
+        return self.coordinator.run(tasks, finished, among=among)
 
-        The workers take turns, as their tasks would on one processor.
+    def profile(self, tasks: Iterable[int] = (0,), passes: int = 1, among: int | None = None) -> np.ndarray:
+        """Median seconds for which each task keeps a worker's processor busy, shape (tasks,).
+
+        The workers take turns, as their tasks would on one processor; only the first `among` of them if given.
         """
-        tasks = list(tasks)
-        seconds = [peer.profile(tasks, passes, soon(START_SECONDS)) for peer in self.coordinator.peers.values()]
-        return np.median(seconds, axis=0)
+        tasks, peers = list(tasks), list(self.coordinator.peers.values())[:among]
+        return np.median([peer.profile(tasks, passes, soon(START_SECONDS)) for peer in peers], axis=0)
 
     def overhead(self, pings: int = 5) -> float:
         """Median seconds to a worker and back with next to nothing: waking processes, not the link."""
