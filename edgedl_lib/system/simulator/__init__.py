@@ -31,6 +31,7 @@ from edgedl_lib.system.simulator.scenario import (
     load_scenario,
     scenario_text,
 )
+from edgedl_lib.system.simulator.shipped import shipped_names, shipped_path, shipped_scenario
 from edgedl_lib.system.simulator.stability import UnstableQueue, offered_loads, require_stable
 
 __all__ = [
@@ -59,5 +60,8 @@ __all__ = [
     "offered_loads",
     "require_stable",
     "scenario_text",
+    "shipped_names",
+    "shipped_path",
+    "shipped_scenario",
     "simulate",
 ]
