@@ -125,9 +125,7 @@ def device(name: str, *, precision: str = "fp32") -> Device:
         from edgedl_lib.system.host import read_host
 
         return read_host().device()
-    if precision not in PEAK_COLUMNS:
-        raise ValueError(f"precision {precision!r} is unknown: use 'fp32' or 'int8'")
-    return _published_device(name, PEAK_COLUMNS[precision])
+    return _published_device(name, _peak_column(precision))
 
 
 def device_table() -> pandas.DataFrame:
@@ -149,6 +147,26 @@ def device_table() -> pandas.DataFrame:
     table["ridge_flop_per_byte"] = table["peak_gflops_fp32"] / table["memory_bandwidth_gbs"]
     table["recalled"] = [", ".join(_recalled_columns(name)) for name in table["name"]]
     return table
+
+
+def sustained_rate(name: str, *, precision: str = "fp32") -> float:
+    """FLOP/s that a device keeps up on networks: its peak times its calibrated efficiency.
+
+    Needs no memory bandwidth, so it also speaks for microcontrollers, whose data lie in on-chip memory.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such device.
+    MissingSpecification
+        If its peak at that precision is unknown.
+
+    Examples
+    --------
+    >>> round(sustained_rate("Nucleo-L4R5ZI (Cortex-M4)", precision="int8") / 1e6, 1)
+    34.1
+    """
+    return _si(name, _peak_column(precision)) * float(_calibration_row(name)["compute_efficiency"])
 
 
 def link_names() -> list[str]:
@@ -193,6 +211,12 @@ def link_table() -> pandas.DataFrame:
     numeric = ["rate_bit_per_s", "rtt_s", "loss"]
     table[numeric] = table[numeric].apply(pandas.to_numeric)
     return table
+
+
+def _peak_column(precision: str) -> str:
+    if precision not in PEAK_COLUMNS:
+        raise ValueError(f"precision {precision!r} is unknown: use 'fp32' or 'int8'")
+    return PEAK_COLUMNS[precision]
 
 
 def _published_device(name: str, column: str) -> Device:
