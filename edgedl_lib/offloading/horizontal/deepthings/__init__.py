@@ -1,0 +1,1 @@
+"""DeepThings (Zhao et al. 2018 [156]): tiles of fused layers as tasks that idle devices steal."""
