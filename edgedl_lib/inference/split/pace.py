@@ -48,5 +48,8 @@ def at_pace_of(
     begun, busy = time.perf_counter(), time.thread_time()
     result = function(*arguments)
     busy = time.thread_time() - busy  # and not the clock: a moment lost to another program is not the device's work
-    wait_until(begun + slowdown * busy if make_up else time.perf_counter() + (slowdown - 1) * busy)
+    if make_up:
+        wait_until(begun + slowdown * busy, precise=False)  # several such devices must not spin on the same cores
+    else:
+        wait_until(time.perf_counter() + (slowdown - 1) * busy)
     return result, busy

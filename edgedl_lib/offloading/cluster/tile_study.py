@@ -16,11 +16,11 @@ from edgedl_lib.offloading.cluster.simulated import batch_run, relative
 from edgedl_lib.offloading.cluster.worker_setup import Setup
 from edgedl_lib.offloading.cluster.workers import Workers
 
-GRID = (3, 3)
-SLOWDOWN = 10.0
-RATES = (10e6, 20e6, 40e6)  # bit/s of each worker's link, both ways
+GRID = (2, 3)  # six tiles: as many rounds for each worker, whether they are one, two or three
+SLOWDOWN = 20.0
+RATES = (5e6, 10e6, 20e6)  # bit/s of each worker's link, both ways
 COUNTS = (1, 2, 3)  # workers
-KILL_RATE = 20e6
+KILL_RATE = 10e6
 
 
 class Picture:
@@ -107,17 +107,18 @@ def compare_tiles(
 ) -> TileComparison:
     """Run the picture's tiles on 1, 2, 3 workers at all rates, in random order in every round, and simulate the same.
 
-    Every round profiles each task on the workers first; medians over rounds on both sides.
+    Profiles of all tasks, on one worker after the other, are taken between the batches; medians on both sides.
     """
-    generator, cases = np.random.default_rng(seed), [(c, r) for c in counts for r in rates]
+    generator, cases = np.random.default_rng(seed), [(count, rate) for count in counts for rate in rates]
     turns, profiles, overheads, error = [], [], [], 0.0
     with Workers(max(counts), tile_setup(picture.program.grid), rate=rates[0]) as workers:
         workers.run(picture.tasks)  # opens the connections
         for _ in range(rounds):
-            profiles.append(SLOWDOWN * workers.profile(range(len(picture.tasks))))
-            overheads.append(workers.overhead())
             seconds = {}
-            for index in generator.permutation(len(cases)):
+            overheads.append(workers.overhead())
+            for turn, index in enumerate(generator.permutation(len(cases))):
+                if turn % len(rates) == 0:
+                    profiles.append(_profile(workers, picture, len(profiles)))
                 count, rate = cases[index]
                 workers.set_rate(rate)
                 batch = workers.run(picture.tasks, among=count)
@@ -126,6 +127,12 @@ def compare_tiles(
     compute, overhead = np.median(profiles, axis=0), float(np.median(overheads))
     simulated = [[simulate(picture, compute, count, rate, overhead).seconds for rate in rates] for count in counts]
     return TileComparison(tuple(counts), tuple(rates), np.array(turns), np.array(simulated), error)
+
+
+def _profile(workers: Workers, picture: Picture, turn: int) -> np.ndarray:
+    """Seconds of each task on a slow worker, (tasks,), by one pass on one of the workers."""
+    name = workers.names[turn % len(workers.names)]
+    return SLOWDOWN * workers.profile(range(len(picture.tasks)), on=name)
 
 
 def simulate(
@@ -183,7 +190,7 @@ def kill_study(picture: Picture, kills: int, *, count: int = 3, rate: float = KI
         usual = min(workers.run(picture.tasks).seconds for _ in range(2))
         overhead = workers.overhead()
         for _ in range(kills):
-            profiles.append(SLOWDOWN * workers.profile(range(len(picture.tasks)), among=1))
+            profiles.append(_profile(workers, picture, len(profiles)))
             victim = str(generator.choice(list(workers.processes)))
             batches.append(_batch_with_a_kill(workers, picture, victim, generator.uniform(0.0, 0.9) * usual))
             workers.replace_lost(also=[victim])

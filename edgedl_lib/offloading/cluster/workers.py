@@ -109,13 +109,14 @@ class Workers:
         """Compute all tasks, on the first `among` workers if given; see `Coordinator.run`."""
         return self.coordinator.run(tasks, finished, among=among)
 
-    def profile(self, tasks: Iterable[int] = (0,), passes: int = 1, among: int | None = None) -> np.ndarray:
-        """Median seconds for which each task keeps a worker's processor busy, shape (tasks,).
+    def profile(self, tasks: Iterable[int] = (0,), on: str | None = None) -> np.ndarray:
+        """Seconds for which each task keeps a worker's processor busy, shape (tasks,).
 
-        The workers take turns, as their tasks would on one processor; only the first `among` of them if given.
+        Median over the workers, which take turns, or of one pass on one of them.
         """
-        tasks, peers = list(tasks), list(self.coordinator.peers.values())[:among]
-        return np.median([peer.profile(tasks, passes, soon(START_SECONDS)) for peer in peers], axis=0)
+        tasks, peers = list(tasks), self.coordinator.peers
+        asked = [peers[on]] if on else peers.values()
+        return np.median([peer.profile(tasks, 1, soon(START_SECONDS)) for peer in asked], axis=0)
 
     def overhead(self, pings: int = 5) -> float:
         """Median seconds to a worker and back with next to nothing: waking processes, not the link."""
