@@ -1,4 +1,4 @@
-"""The command line: ``edgedl book``, ``check``, ``profile``, ``assignments``, ``tidy``, ``serve``."""
+"""The command line: ``edgedl book``, ``check``, ``profile``, ``simulate``, ``assignments``, ``tidy``, ``serve``."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("--output", type=Path, help="where to write the device file")
     profile.set_defaults(command=_profile)
 
+    simulate = commands.add_parser("simulate", help="run a scenario file, for instance data/scenarios/integral.toml")
+    simulate.add_argument("file", type=Path, help="a TOML file; data/scenarios/README.md describes the format")
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.set_defaults(command=_simulate)
+
     assignments = commands.add_parser("assignments", help="release the student's version of a chapter")
     assignments.add_argument("chapters", nargs="*", help="all chapters by default")
     assignments.add_argument("--output", type=Path, help="build/assignments by default")
@@ -69,6 +74,17 @@ def _profile(options: argparse.Namespace) -> None:
     from edgedl_lib.system.host import profile_host_command
 
     profile_host_command(options.output)
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from edgedl_lib.system.simulator import load_scenario, simulate
+
+    run = simulate(load_scenario(options.file), options.seed)
+    print(run.scenario.name)
+    for name, value in run.summary().items():
+        print(f"  {name:24} {value:12,.4g}")
+    for name, usage in run.usage.items():
+        print(f"  {name:24} {usage.utilisation:12.1%} in use")
 
 
 def _assignments(options: argparse.Namespace) -> None:

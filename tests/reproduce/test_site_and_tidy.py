@@ -81,6 +81,18 @@ def test_preview_without_a_book_says_how_to_get_one(mini_project, capsys):
     assert "build it first with: make book PROFILE=quick" in capsys.readouterr().err
 
 
+def test_a_scenario_file_runs_from_the_command_line(tmp_path, capsys):
+    scenario = (ROOT / "data" / "scenarios" / "queue.toml").read_text()
+    path = tmp_path / "mine.toml"
+    path.write_text(scenario)
+    assert cli.main(["simulate", str(path), "--seed", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "median latency (ms)" in shown and "in use" in shown
+    path.write_text(scenario.replace("rate", "rates", 1))
+    assert cli.main(["simulate", str(path)]) == 2
+    assert "mine.toml" in capsys.readouterr().err
+
+
 def test_source_is_shown_without_docstrings_and_markdown_is_coloured():
     shown = show_source(site.toc_files)
     assert "def toc_files" in shown.code and '"""' not in shown.code
