@@ -29,6 +29,7 @@ from edgedl_lib.system.simulator.scenario import (
     Workload,
     changed,
     load_scenario,
+    parse_scenario,
     scenario_text,
 )
 from edgedl_lib.system.simulator.shipped import shipped_names, shipped_path, shipped_scenario
@@ -57,6 +58,7 @@ __all__ = [
     "Workload",
     "changed",
     "load_scenario",
+    "parse_scenario",
     "offered_loads",
     "require_stable",
     "scenario_text",

@@ -30,6 +30,7 @@ __all__ = [
     "Workload",
     "changed",
     "load_scenario",
+    "parse_scenario",
     "scenario_text",
 ]
 
@@ -145,13 +146,24 @@ def load_scenario(path: str | Path) -> Scenario:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no scenario file {path}: give the path of a TOML file")
+    return parse_scenario(path.read_text(encoding="utf-8"), file=path.name, folder=path.parent)
+
+
+def parse_scenario(text: str, *, file: str = "text", folder: str | Path = ".") -> Scenario:
+    """The scenario that a TOML text describes; `file` is what errors call it, and `folder` where its files lie.
+
+    Examples
+    --------
+    >>> parse_scenario('name = "nothing happens"').name
+    Traceback (most recent call last):
+    edgedl_lib.system.simulator.schema.ScenarioError: text: this file, duration is missing: add the seconds of arrivals
+    """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _scenario(tables, path.parent)
+        return _scenario(tomllib.loads(text), Path(folder))
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError("this file", "TOML", str(error), "mend the syntax", path.name) from error
+        raise ScenarioError("this file", "TOML", str(error), "mend the syntax", file) from error
     except ScenarioError as error:
-        raise error.within(path.name) from None
+        raise error.within(file) from None
 
 
 def _scenario(tables: dict[str, Any], folder: Path) -> Scenario:
@@ -162,7 +174,7 @@ def _scenario(tables: dict[str, Any], folder: Path) -> Scenario:
             raise ScenarioError("this file", table, entries, f"begin each entry with [[{table}]], in double brackets")
         tables[table] = tuple(_element(table, kind, entry, number, folder) for number, entry in enumerate(entries, 1))
     if "duration" not in tables:
-        raise ScenarioError("this file", "duration", MISSING_VALUE, "add the seconds during which jobs arrive")
+        raise ScenarioError("this file", "duration", MISSING_VALUE, "add the seconds of arrivals")
     return schema.build(Scenario, tables, "this file")
 
 
