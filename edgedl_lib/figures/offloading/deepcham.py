@@ -49,9 +49,9 @@ def plot_labels(axes: Axes, labels: Sequence[int], curves: Mapping[int, np.ndarr
         axes.plot(total, mean, "o-", color=COLORS[colour], ms=5)
         shade = END_TEXT if colour == "end" else COLORS[colour]
         text = f"{users} user{'s' if users > 1 else ''}"
-        axes.annotate(text, (total[-1], mean[-1]), (6, -2), textcoords="offset points", color=shade, weight="bold")
+        axes.annotate(text, (total[-1], mean[-1]), (0, 8), textcoords="offset points", color=shade, weight="bold")
     axes.axhline(generic, color=COLORS["neutral"], ls="--")
-    axes.text(1, generic + 1.5, "generic model alone", color=COLORS["neutral"], weight="bold")
+    axes.text(163, generic + 1.5, "generic model alone", color=COLORS["neutral"], weight="bold", ha="right")
     axes.set(xlabel="labels in all", ylabel="accuracy of the fused model (%)", ylim=(0, 100), xlim=(0, 165))
 
 
@@ -64,4 +64,5 @@ def plot_weights(axes: Axes, weights: Sequence[float], curves: Mapping[str, np.n
         axes.plot(weights[int(mean.argmax())], mean.max(), "o", color=COLORS[colour], ms=8)
         axes.text(1.02, mean[-1], name, color=shade, weight="bold", va="center")
     axes.axvline(chosen, color=COLORS["neutral"], lw=1, ls="--")
+    axes.text(chosen + 0.01, axes.get_ylim()[0] + 1, "ours", color=COLORS["neutral"])
     axes.set(xlabel="weight w of the adapted model", ylabel="accuracy (%)", xlim=(0, 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -116,25 +116,45 @@ class Answers:
         return 100 * (self.accuracy(arm) / self.accuracy("generic") - 1)
 
 
-def town(data: Dataset, seed: int, clean: int = CLEAN_IMAGES) -> Town:
-    """Train the generic model on the first clean images; all others belong to the domains."""
+def town(data: Dataset, seed: int, clean: int = CLEAN_IMAGES, most: int | None = None) -> Town:
+    """Train the generic model on the first clean images; all others, or `most` of them, belong to the domains."""
     rest = [Split(data.train.inputs[clean:], data.train.targets[clean:]), data.validation, data.test]
     unseen = Split(*(torch.cat([getattr(part, name) for part in rest]) for name in ("inputs", "targets")))
+    unseen = unseen.subset(most or len(unseen))
     return Town(generic_model(data.train.subset(clean), data.classes, seed), unseen, seed)
 
 
-def accuracies(towns: Sequence[Town], domains: Sequence[Domain] = DOMAINS, how: Labelling = FOUR_USERS) -> np.ndarray:
-    """Percent right, shape (seeds, domains, arms)."""
-    visits = [[place.visit(domain).answers(how) for domain in domains] for place in towns]
-    return np.array([[[answers.accuracy(arm) for arm in ARMS] for answers in row] for row in visits])
+def all_answers(towns: Sequence[Town], domains: Sequence[Domain] = DOMAINS) -> list[list[Answers]]:
+    """Answers with the usual labelling: a row for each town, a column for each domain."""
+    return [[place.visit(domain).answers() for domain in domains] for place in towns]
+
+
+def accuracies(answers: Sequence[Sequence[Answers]]) -> np.ndarray:
+    """Percent right, shape (towns, domains, arms)."""
+    return np.array([[[each.accuracy(arm) for arm in ARMS] for each in row] for row in answers])
+
+
+def lending_adaptation(place: Town, domain: Domain, other: Domain) -> Answers:
+    """Answers in a domain with the adaptation model of another one: what staying local is about."""
+    made = place.visit(other).instances(FOUR_USERS)
+    visit = place.visit(domain)
+    learnt = adapt(place.model.features(made.photographs.inputs), made.labels, other.classes)
+    return replace(visit.answers(), adapted=learnt.probabilities(place.model.features(visit.others.inputs)))
 
 
 def over_labels(towns: Sequence[Town], domain: Domain, users: Sequence[int], labels: Sequence[int]) -> np.ndarray:
-    """Percent right of the fused model, shape (seeds, users, labels of each)."""
+    """Percent right of the fused model, shape (towns, users, labels of each)."""
+
+    def accuracy(visit: Visit, count: int, each: int) -> float:
+        return visit.answers(Labelling(count, each)).accuracy("fused")
+
     visits = [place.visit(domain) for place in towns]
+    return np.array([[[accuracy(visit, count, each) for each in labels] for count in users] for visit in visits])
+
+
+def over_weights(towns: Sequence[Town], domain: Domain, how: Labelling, weights: Sequence[float]) -> np.ndarray:
+    """Percent right of the fused model, shape (towns, weights): the models are trained once, the votes counted anew."""
+    answers = [place.visit(domain).answers(how) for place in towns]
     return np.array(
-        [
-            [[visit.answers(Labelling(count, each)).accuracy("fused") for each in labels] for count in users]
-            for visit in visits
-        ]
+        [[replace(each, fusion=Fusion(weight)).accuracy("fused") for weight in weights] for each in answers]
     )
