@@ -35,6 +35,7 @@ def plot_stairs(axes: Axes, steps: UploadTimeline, at_once: UploadTimeline, labe
     where = {"textcoords": "offset points", "color": COLORS["neutral"], "weight": "bold", "ha": "center"}
     axes.annotate("all at once: local until the end", (middle, MILLI * at_once.latency[0]), (0, 6), **where)
     axes.set(xscale="log", xlim=(first, last), ylim=(0, 1.15 * MILLI * at_once.latency[0]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set(xlabel="time since the upload began (s)", ylabel="time of a query (ms)")
 
 
@@ -78,6 +79,7 @@ def plot_contention(axes: Axes, rates: Sequence[float], ratios: Mapping[str, Seq
         axes.annotate(name, (rates[0], 100 * (values[0] - 1)), (6, 8), **where)
     axes.set(xscale="log", xlabel="link (Mb/s)", ylabel="upload in steps takes longer by (%)")
     axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.set_ylim(-3, 1.3 * axes.get_ylim()[1])
     axes.minorticks_off()
 
 
@@ -87,8 +89,12 @@ def plot_networks(axes: Axes, uploads: Mapping[str, tuple[UploadTimeline, Upload
     for (name, (steps, at_once)), colour in zip(uploads.items(), colours, strict=False):
         share = 100 * np.concatenate([[0], steps.arrival, [1.15 * at_once.total]]) / at_once.total
         relative = 100 * np.append(steps.latency, steps.latency[-1]) / steps.latency[0]
-        axes.step(share, relative, where="post", color=COLORS[colour], label=name)
+        axes.step(share, relative, where="post", color=COLORS[colour])
+        step = int(np.argmax(np.diff(share)[:-1])) if name != "ResNet-50" else len(share) - 3
+        at = ((share[step] + share[step + 1]) / 2, relative[step])
+        shade = "#8A5300" if colour == "end" else COLORS[colour]
+        where = {"textcoords": "offset points", "color": shade, "weight": "bold", "ha": "center"}
+        axes.annotate(name, at, (0, 5), **where)
     axes.axvline(100, color=COLORS["neutral"], ls="--", lw=1.2)
     axes.text(99, 92, "all at once\nhelps from here", color=COLORS["neutral"], weight="bold", ha="right", va="top")
     axes.set(xlabel="upload at once done (%)", ylabel="time of a query (% of local)", ylim=(0, 104), xlim=(0, 115))
-    axes.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.0))

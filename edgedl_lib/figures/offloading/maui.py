@@ -40,11 +40,10 @@ def plot_sweeps(axes: Axes, sweeps: Sequence[RoundTripSweep]) -> None:
     """Percent of the phone's energy that the best plan saves, over the round-trip time, one line per program."""
     for sweep, colour in zip(sweeps, ("cloud", "end", "accent"), strict=False):
         percent = 100 * sweep.savings / sweep.local_energy
-        axes.plot(sweep.round_trips_ms, percent, marker="o", color=COLORS[colour])
+        axes.plot(sweep.round_trips_ms, percent, color=COLORS[colour])
         shade = END_TEXT if colour == "end" else COLORS[colour]
-        at = 1 if colour == "end" else 2
-        shift = (0, 8) if colour != "accent" else (-6, -14)
-        where = {"textcoords": "offset points", "color": shade, "weight": "bold"}
+        at, shift, side = (4, (6, 6), "left") if colour != "accent" else (8, (-8, -8), "right")
+        where = {"textcoords": "offset points", "color": shade, "weight": "bold", "ha": side, "va": "center"}
         axes.annotate(sweep.program, (sweep.round_trips_ms[at], percent[at]), shift, **where)
     axes.set(xlabel="round-trip time (ms)", ylabel="energy saved (% of local)", ylim=(-3, 106))
 

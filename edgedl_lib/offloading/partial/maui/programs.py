@@ -16,7 +16,7 @@ from edgedl_lib.system.link import Link
 SERVER_FACTOR = 12.0  # 3 GHz against 528 MHz, and twice the work per cycle
 COMPUTE_POWER, RADIO_POWER = 0.9, 0.7  # W: the CPU busy; the radio sending, receiving or waiting
 RATE = 5e6  # bit/s of the Wi-Fi and of everything behind it
-ROUND_TRIPS_MS = (5, 10, 25, 50, 75, 100, 150, 220)
+ROUND_TRIPS_MS = tuple(range(5, 221, 5))
 
 
 @dataclass(frozen=True)
