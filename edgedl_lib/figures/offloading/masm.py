@@ -9,7 +9,8 @@ from edgedl_lib.offloading.integral.masm.study import Sweep
 from edgedl_lib.reproduce.style import COLORS
 
 PERCENT, MILLI = 100.0, 1e3
-SHARES = ("#F4D9AE", "#A9D8C7", "#D98000", "#00875F", "#00549A")  # pale: one layer; strong: deeper; blue: convolution
+SHARES = ("#F0E6F4", "#E3D0EA", "#CDABD9", "#A870BC", "#5E2A6E")  # tints of the accent, the larger the darker
+LABEL_SHARE = 30.0  # percent; a layer that is never wider has no room for its name
 
 
 def plot_cost(axes: Axes, result: Sweep, single: np.ndarray) -> None:
@@ -23,8 +24,8 @@ def plot_cost(axes: Axes, result: Sweep, single: np.ndarray) -> None:
     axes.plot(PERCENT * result.allocations[0].algorithms.quality, MILLI * single, "o", color=COLORS["accent"], ms=6)
     left = quality[0]
     axes.text(left, 98, "best quality only", color=COLORS["cloud"], weight="bold")
-    axes.text(left, 22.5, "equal weights", color="#8A5300", weight="bold")
-    axes.text(quality[14], 18.5, "best single", color=COLORS["neutral"], weight="bold", ha="right")
+    axes.text(left, 22.8, "equal weights", color="#8A5300", weight="bold")
+    axes.text(quality[16], 18.5, "best single", color=COLORS["neutral"], weight="bold")
     axes.text(quality[12], 5.6, "mixed", color=COLORS["accent"], weight="bold")
     axes.set(yscale="log", xlabel="required quality (%)", ylabel="cost (ms + mJ, halves)", ylim=(3, 140))
     axes.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
@@ -39,13 +40,15 @@ def plot_shares(axes: Axes, result: Sweep) -> None:
     axes.stackplot(quality, shares, colors=SHARES, step="mid", edgecolor="white", linewidth=0.4)
     tops = np.cumsum(shares, axis=0)
     for index, name in enumerate(names):
-        widest = int(np.argmax(shares[index]))
-        if shares[index, widest] > 25:
-            middle = tops[index, widest] - shares[index, widest] / 2
-            first, last = widest == 0, widest == len(quality) - 1
-            side = "left" if first else "right" if last else "center"
-            dark = index in (3, 4)
-            axes.text(quality[widest], middle, name, ha=side, color="white" if dark else "black", size=9)
+        if shares[index].max() < LABEL_SHARE:
+            continue
+        column = int(round(np.average(np.arange(len(quality)), weights=shares[index])))
+        middle = tops[index, column] - shares[index, column] / 2
+        colour = "white" if index >= len(names) - 2 else "black"
+        if column >= len(quality) - 2:  # a sliver at the edge: beside the axes
+            axes.text(1.02, 0.5, name, rotation=90, va="center", transform=axes.transAxes, size=9)
+        else:
+            axes.text(quality[column], middle, name.replace(", ", "\n"), ha="center", va="center", color=colour, size=9)
     axes.set(xlabel="required quality (%)", ylabel="share of the tasks (%)", ylim=(0, 100))
     axes.set_xlim(quality[0], quality[-1])
     axes.grid(False)

@@ -87,7 +87,7 @@ def solve_all(
     wanted = np.repeat(qualities, [len(each) for each in begun])
     weights = alternate(moving, algorithms, np.concatenate(begun), wanted)
     capacities = capacity_step(cloudlet, algorithms, weights)
-    costs = np.nan_to_num(cloudlet.cost(algorithms, weights, capacities), nan=np.inf)
+    costs = cloudlet.cost(algorithms, weights, capacities)
     ends = np.cumsum([len(each) for each in begun])
     best = [
         end - len(each) + int(np.argmin(costs[end - len(each) : end])) for each, end in zip(begun, ends, strict=True)

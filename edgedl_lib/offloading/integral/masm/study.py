@@ -51,7 +51,6 @@ def baselines(cloudlet: Cloudlet, algorithms: Algorithms, quality: np.ndarray) -
     """Costs (P,) of three rules, each with its best capacities."""
     weights = np.vstack([np.eye(len(algorithms)), np.full((1, len(algorithms)), 1 / len(algorithms))])
     costs = cloudlet.cost(algorithms, weights, capacity_step(cloudlet, algorithms, weights))
-    costs = np.nan_to_num(costs, nan=np.inf)
     reached = weights @ algorithms.quality >= quality[:, None] - QUALITY_ROUNDING  # (P, n + 1)
     allowed = np.where(reached, costs, np.inf)
     return {
