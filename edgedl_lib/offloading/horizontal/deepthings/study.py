@@ -24,6 +24,8 @@ MEBIBYTE = 2**20
 SINGLE_SOURCE: Streams = {0: (0.0,) * 6}  # six frames at once: the source is never without work
 EVEN_LOAD: Streams = {device: (0.0,) * 4 for device in range(SETTING.devices)}
 
+THREE_SOURCES: Streams = {device: (0.0,) * 3 for device in (0, 2, 4)}
+
 # Worked out before this library existed (exact shapes, inclusive intervals): side -> MiB, ratio, ratio, MiB.
 EXPECTED = {
     "memory": (56.41, 20.00, 16.02, 11.62, 9.08),
