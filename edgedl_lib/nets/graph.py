@@ -193,9 +193,9 @@ def _check_names(graph: LayerGraph) -> None:
 def _check_edges(graph: LayerGraph) -> None:
     position = {name: index for index, name in enumerate(graph.layer_names)}
     for producer, consumer in graph.edges:
-        unknown = {producer, consumer} - position.keys()
+        unknown = [name for name in (producer, consumer) if name not in position]
         if unknown:
-            raise ValueError(f"{graph.name}: edge {producer} -> {consumer} names the unknown layer {unknown.pop()!r}")
+            raise ValueError(f"{graph.name}: edge {producer} -> {consumer} names the unknown layer {unknown[0]!r}")
         if position[producer] >= position[consumer]:
             raise ValueError(f"{graph.name}: edge {producer} -> {consumer} points backwards; list producers first")
 

@@ -68,7 +68,10 @@ def merge_layers(graph: LayerGraph, unit_of: Mapping[str, str]) -> LayerGraph:
     crossing = [(unit_of[a], unit_of[b]) for a, b in graph.edges if unit_of[a] != unit_of[b]]
     edges = tuple(dict.fromkeys(crossing))
     outputs = {unit: _output_of(graph, unit, layers) for unit, layers in members.items()}
-    units = {unit: _unit(graph, unit, layers, edges, outputs) for unit, layers in members.items()}
+    sources: dict[str, list[Layer]] = {}
+    for producer, consumer in edges:
+        sources.setdefault(consumer, []).append(outputs[producer])
+    units = {unit: _unit(graph, unit, layers, sources.get(unit, ()), outputs[unit]) for unit, layers in members.items()}
     order = _execution_order(tuple(units), edges)
     return replace(graph, layers=tuple(units[unit] for unit in order), edges=edges)
 
@@ -117,12 +120,10 @@ def _output_of(graph: LayerGraph, unit: str, layers: list[Layer]) -> Layer:
     return results[0]
 
 
-def _unit(
-    graph: LayerGraph, unit: str, layers: list[Layer], edges: tuple[tuple[str, str], ...], outputs: Mapping[str, Layer]
-) -> Layer:
+def _unit(graph: LayerGraph, unit: str, layers: list[Layer], sources: Sequence[Layer], output: Layer) -> Layer:
     if len(layers) == 1:
         return replace(layers[0], name=unit)
-    arriving = tuple(outputs[producer].output_shape for producer, consumer in edges if consumer == unit)
+    arriving = tuple(source.output_shape for source in sources)
     config = {
         "members": tuple(layer.name for layer in layers),
         "mac": sum(layer.mac for layer in layers),
@@ -131,7 +132,7 @@ def _unit(
     parameters = sum(layer.parameter_count for layer in layers)
     flop = sum(layer.flop for layer in layers)
     shapes = arriving or (graph.input_shape,)
-    return Layer(unit, "block", shapes, outputs[unit].output_shape, parameters, flop, config)
+    return Layer(unit, "block", shapes, output.output_shape, parameters, flop, config)
 
 
 def _execution_order(units: tuple[str, ...], edges: tuple[tuple[str, str], ...]) -> list[str]:
