@@ -228,14 +228,45 @@ def test_one_lost_tile_loses_the_job():
     assert run.lost.tolist() == [True] and run.placed["phone"] == 0
 
 
-def test_data_on_a_station_that_left_are_gone():
-    tasks = [Task("first", seconds=1.0, output_bytes=8e6), Task("second", seconds=1.0, after=["first"])]
+CHAIN = [Task("first", seconds=1.0, output_bytes=8e6), Task("second", seconds=1.0, after=["first"])]
+
+
+def test_data_on_a_station_that_left_are_lost_if_nobody_else_can_make_them():
     places = {"first": "edge", "second": "phone"}
-    failures = [Failure("edge", at=1.0, until=1.5)]
-    lost = simulate(scenario(tasks, places, stations=THREE, connections=[WIFI], failures=[Failure("edge", at=0.5)]))
-    kept = simulate(scenario(tasks, places, stations=THREE, connections=[WIFI]))
-    away = simulate(scenario(tasks, places, stations=THREE, connections=[WIFI], failures=failures))
-    assert lost.lost.all() and away.lost.all() and not kept.lost.any()
+    for failure in (Failure("edge", at=0.5), Failure("edge", at=1.0, until=1.5), Failure("edge", at=4.0)):
+        run = simulate(scenario(CHAIN, places, stations=THREE, connections=[WIFI], failures=[failure]))
+        assert run.lost.all() and run.left.tolist() == [failure.at]
+    assert not simulate(scenario(CHAIN, places, stations=THREE, connections=[WIFI])).lost.any()
+
+
+def test_data_on_a_station_that_left_are_made_again_elsewhere():
+    places = {"first": ["edge", "other"], "second": "phone"}
+    case = scenario(CHAIN, places, stations=THREE, connections=[WIFI], failures=[Failure("edge", at=4.0)])
+    run = simulate(case)  # three of eight seconds of the transfer are over
+    assert run.finish.tolist() == pytest.approx([4.0 + 1.0 + 8.1 + 1.0])
+    assert run.placed == {"phone": 1, "edge": 1, "other": 1} and run.usage["wifi"].lost_bytes == pytest.approx(3e6)
+
+
+def test_lost_data_are_made_again_once_for_all_who_need_them():
+    tasks = [Task("split", seconds=1.0, output_bytes=1000), Task("tile", seconds=1.0, after=["split"], copies=4)]
+    places = {"split": ["edge", "other"], "tile": "phone"}
+    link = Connection("slow", ("phone", "edge", "other"), 8e3)
+    run = simulate(scenario(tasks, places, stations=THREE, connections=[link], failures=[Failure("edge", at=1.5)]))
+    assert run.placed == {"phone": 4, "edge": 1, "other": 1} and not run.lost.any()
+
+
+def test_a_result_whose_station_left_is_made_again():
+    tasks, places = [Task("work", seconds=1.0)], {"work": ["edge", "other"]}
+    failures = [Failure("edge", at=1.5)]
+    case = scenario(tasks, places, stations=THREE, connections=[WIFI], failures=failures, result_bytes=1_000_000)
+    assert simulate(case).finish.tolist() == pytest.approx([1.5 + 1.0 + 1.1])
+
+
+def test_a_receiver_that_leaves_ends_the_transfer():
+    failures = [Failure("edge", at=1.0)]
+    tasks, places = [Task("work", seconds=1.0)], {"work": ["edge", "other"]}
+    case = scenario(tasks, places, stations=THREE, connections=[WIFI], failures=failures, input_bytes=2_000_000)
+    assert simulate(case).finish.tolist() == pytest.approx([1.0 + 2.1 + 1.0])
 
 
 def test_a_time_out_gives_up_and_frees_what_was_held():

@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterator
 
 from simpy import Environment, Event, Interrupt
 
-from edgedl_lib.system.simulator.parts import Channel, PartFailed, Processor
+from edgedl_lib.system.simulator.lines import Work
+from edgedl_lib.system.simulator.parts import Channel, DeviceLeft, PartFailed, Processor
 from edgedl_lib.system.simulator.scenario import Connection, Failure, Scenario, Station
 from edgedl_lib.system.simulator.topology import Hop, find_route
 
@@ -32,6 +33,7 @@ class Network:
         self.channels = {each.name: _channel(environment, each) for each in scenario.connections}
         self._absent: set[str] = set()
         self._routes: dict[tuple[str, str], tuple[Hop, ...] | None] = {}
+        self._moving: dict[Work, tuple[Channel, str, str]] = {}  # transfers, and the two ends of their hop
         for failure in scenario.failures:
             environment.process(self._fail(failure))
 
@@ -49,16 +51,24 @@ class Network:
 
         Raises
         ------
-        NoRoute, LinkDown
-            If there is no way, or a connection drops during the transfer.
+        NoRoute, LinkDown, DeviceLeft
+            If there is no way, or during the transfer a connection drops or one of its two ends leaves.
         """
         if not size_bytes:
             return
         hops = self.route(start, end)
         if hops is None:
             raise NoRoute(end)
-        for name, _ in hops:
-            yield from patient(self.channels[name], self.channels[name].send(size_bytes))
+        here = start
+        for name, there in hops:
+            channel = self.channels[name]
+            transfer = channel.send(size_bytes)
+            self._moving[transfer] = channel, here, there
+            try:
+                yield from patient(channel, transfer)
+            finally:
+                del self._moving[transfer]
+            here = there
 
     def _fail(self, failure: Failure) -> Generator[Event, None, None]:
         part = self.processors.get(failure.what) or self.channels[failure.what]
@@ -66,11 +76,18 @@ class Network:
         self._absent.add(failure.what)
         self._routes.clear()
         part.fail()
+        self._cut_off(failure.what)
         if failure.until is not None:
             yield self.environment.timeout(failure.until - failure.at)
             self._absent.discard(failure.what)
             self._routes.clear()
             part.restore()
+
+    def _cut_off(self, station: str) -> None:
+        """End the transfers to and from a station that left."""
+        for transfer, (channel, *ends) in list(self._moving.items()):
+            if station in ends and channel.cancel(transfer):
+                transfer.fail(DeviceLeft(station))
 
 
 def patient(part: Processor | Channel, work: Event) -> Iterator[Event]:

@@ -126,11 +126,19 @@ class _Part:
         elapsed = self.environment.now - self._begin
         return self.busy_seconds / (self.slots * elapsed) if elapsed else 0.0
 
-    def cancel(self, work: Work) -> None:
-        """Take work back that is in line or in service: its event never fires.  Work that is done stays done."""
-        if any(work is present for present in self._line.everybody()):
-            self._abandon(work)
-            self._line.remove(work)
+    def cancel(self, work: Work) -> bool:
+        """Take work back that is in line or in service: its event never fires.  Work that is done stays done.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to take back.
+        """
+        if not any(work is present for present in self._line.everybody()):
+            return False
+        self._abandon(work)
+        self._line.remove(work)
+        return True
 
     def fail(self) -> None:
         """Leave: work in progress and in line ends with an error at whoever waits for it."""

@@ -2,21 +2,22 @@
 
 A task starts when all its inputs are where it runs.  Among several candidate stations the one with the least work
 outstanding takes it; if that one leaves, or the way to it drops, another candidate starts it afresh, each at most once.
-A job is lost when no candidate is left, when its data are on a station that left, or when it takes longer than its
-time-out.
+What a station had made and still held when it left is made again elsewhere.  A job is lost when no candidate is left,
+or when it takes longer than its time-out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from simpy import Environment, Event, Interrupt, Process
 
 from edgedl_lib.system.simulator.draws import Draws, draw
 from edgedl_lib.system.simulator.measure import Account, Recorder, ScenarioRun
-from edgedl_lib.system.simulator.network import Network, NoRoute, patient
-from edgedl_lib.system.simulator.parts import PartFailed
+from edgedl_lib.system.simulator.network import Network, patient
+from edgedl_lib.system.simulator.parts import DeviceLeft, PartFailed
 from edgedl_lib.system.simulator.scenario import Application, Scenario, Task
 from edgedl_lib.system.simulator.stability import require_stable
 from edgedl_lib.system.simulator.topology import needed_bytes, ordered_tasks
@@ -64,11 +65,17 @@ def _read_meters(
 
 @dataclass(eq=False)
 class _Job:
-    """A job on its way: the stations that hold what its tasks made, by task and copy."""
+    """A job on its way.
+
+    `factors` says how much work each copy of each task is, `places` which station holds what it made, and `remade` who
+    is at work to replace what was lost.
+    """
 
     application: Application
     number: int
+    factors: dict[str, list[float]]
     places: dict[str, list[str]] = field(default_factory=dict)
+    remade: dict[tuple[str, int], Process] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
 
 
@@ -88,20 +95,15 @@ class _Floor:
             self.environment.process(self._job(draws.application, tasks, needed, factor))
 
     def _job(self, application: Application, tasks: tuple[Task, ...], needed: list[bool], factor: list[float]):
-        job = _Job(application, self.recorder.enter(application.name))
+        job = _Job(application, self.recorder.enter(application.name), _by_task(tasks, factor))
         runs = [task for task, wanted in zip(tasks, needed, strict=True) if wanted]
         finals = {task.name for task in runs} - {name for task in runs for name in task.after}
-        turn, first = {}, 0
-        for task in tasks:
-            turn[task.name], first = factor[first : first + task.copies], first + task.copies
         done: dict[str, list[Process]] = {}
         for task in runs:
             before = [process for name in task.after for process in done.get(name, ())]
             job.places[task.name] = [""] * task.copies
-            done[task.name] = [
-                self._start(job, self._copy(job, task, copy, work, before, task.name in finals))
-                for copy, work in enumerate(turn[task.name])
-            ]
+            copies = [self._copy(job, task, copy, before, task.name in finals) for copy in range(task.copies)]
+            done[task.name] = [self._start(job, steps) for steps in copies]
         good = yield from self._until_done(job, [process for copies in done.values() for process in copies])
         self.recorder.leave(job.number, good)
 
@@ -123,40 +125,74 @@ class _Floor:
                 process.interrupt("time-out")
         return False
 
-    def _copy(self, job: _Job, task: Task, copy: int, work: float, before: list[Process], final: bool):
+    def _copy(self, job: _Job, task: Task, copy: int, before: list[Process], final: bool):
         """One copy of a task, once what it needs is there; its value says whether it was done."""
         try:
             if before:
                 yield self.environment.all_of(before)
                 if not all(process.value for process in before):
                     return False
-            done = yield from self._anywhere(job, task, copy, work)
+            done = yield from self._anywhere(job, task, copy)
             if done and final:
-                here, home = job.places[task.name][copy], job.application.source
-                yield from self.network.send(job.application.result_bytes, here, home)
+                done = yield from self._deliver(job, task, copy)
             return done
-        except (Interrupt, PartFailed):
+        except Interrupt:
             return False
 
-    def _anywhere(self, job: _Job, task: Task, copy: int, work: float):
+    def _anywhere(self, job: _Job, task: Task, copy: int):
         """Try candidates, the least loaded first, until one has done the work."""
         candidates = list(job.application.placement[task.name])
-        inputs = self._inputs(job, task)
         while candidates:
+            if not (yield from self._recover(job, task)):
+                return False
+            inputs = self._inputs(job, task)
             station = self._least_loaded(candidates, task, inputs)
             if station is None:
                 return False
-            candidates.remove(station)
             try:
-                yield from self._on(station, job, task, work, inputs)
-            except PartFailed:
+                yield from self._on(station, task, job.factors[task.name][copy], job, inputs)
+            except PartFailed as error:
+                if not isinstance(error, DeviceLeft) or error.name == station:  # else who held an input left
+                    candidates.remove(station)
                 continue
             job.places[task.name][copy] = station
             self.recorder.count(station)
             return True
         return False
 
-    def _on(self, station: str, job: _Job, task: Task, work: float, inputs: list[tuple[str, float]]):
+    def _deliver(self, job: _Job, task: Task, copy: int):
+        """Send a result home."""
+        while True:
+            here = job.places[task.name][copy]
+            try:
+                yield from self.network.send(job.application.result_bytes, here, job.application.source)
+            except PartFailed:
+                if self.network.processors[here].is_present or not (yield from self._remake(job, task, copy)):
+                    return False
+            else:
+                return True
+
+    def _recover(self, job: _Job, task: Task):
+        """Make again what a task needs and a station took away with it."""
+        for before in (job.application.task(name) for name in task.after if name in job.places):
+            for copy, place in enumerate(job.places[before.name]):
+                gone = not self.network.processors[place].is_present
+                if (
+                    gone
+                    and needed_bytes(job.application, task, before)
+                    and not (yield from self._remake(job, before, copy))
+                ):
+                    return False
+        return True
+
+    def _remake(self, job: _Job, task: Task, copy: int):
+        """Do a copy of a task once more, once for all who need it."""
+        key = task.name, copy
+        if key not in job.remade or not job.remade[key].is_alive:
+            job.remade[key] = self._start(job, self._copy(job, task, copy, [], final=False))
+        return (yield job.remade[key])
+
+    def _on(self, station: str, task: Task, work: float, job: _Job, inputs: list[tuple[str, float]]):
         """Fetch the inputs to a station and compute there."""
         processor = self.network.processors[station]
         seconds = work * self._seconds(station, task)
@@ -174,15 +210,17 @@ class _Floor:
             return
         loads = [self._start(job, self._load(size, start, station)) for start, size in inputs]
         yield self.environment.all_of(loads)
-        if not all(load.value for load in loads):
-            raise NoRoute(station)
+        for load in loads:
+            if load.value is not None:
+                raise load.value
 
     def _load(self, size_bytes: float, start: str, station: str):
+        """One of several inputs; its value is what went wrong."""
         try:
             yield from self.network.send(size_bytes, start, station)
-        except (Interrupt, PartFailed):
-            return False
-        return True
+        except (Interrupt, PartFailed) as error:
+            return error
+        return None
 
     def _inputs(self, job: _Job, task: Task) -> list[tuple[str, float]]:
         """Stations that hold inputs, and the bytes to fetch from each copy there."""
@@ -206,3 +244,9 @@ class _Floor:
             and all(not size or self.network.route(start, station) is not None for start, size in inputs)
         ]
         return min(here, key=lambda station: self.outstanding[station] + self._seconds(station, task), default=None)
+
+
+def _by_task(tasks: tuple[Task, ...], factor: list[float]) -> dict[str, list[float]]:
+    """A job's factors, which stand copy after copy and task after task, by task."""
+    rest = iter(factor)
+    return {task.name: list(islice(rest, task.copies)) for task in tasks}
