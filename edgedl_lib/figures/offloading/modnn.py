@@ -28,7 +28,8 @@ def plot_delivery(axes: Axes, strips: Traffic, grid: Traffic, link: Link, marks:
     for text, wake_up in marks.items():
         low, high = (traffic.delivery_time(link, wake_up) for traffic in (strips, grid))
         axes.plot([1e3 * wake_up] * 2, [low, high], "o-", color=COLORS["accent"], ms=5, lw=1.2)
-        axes.text(1e3 * wake_up, low - 0.12, text, color=COLORS["accent"], va="top", ha="center")
+        side = "left" if wake_up < wake_ups[-1] / 2 else "center"  # left of the crossing runs the grid's own line
+        axes.text(1e3 * wake_up, low - 0.12, text, color=COLORS["accent"], va="top", ha=side)
     axes.set(xlabel="wake-up of one message (ms)", ylabel="delivery time per image (s)", xlim=(0, 14.2), ylim=(0, 2.5))
 
 
