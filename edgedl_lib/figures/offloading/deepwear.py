@@ -20,7 +20,7 @@ REPORTED = {"wearable": 5.08, "handheld": 23.0}
 
 def plot_reduction(axes: Axes, reductions: Mapping[str, Reduction]) -> None:
     """Nodes of each network: all layers, pruned, grouped."""
-    stages = (("layers", "neutral", "graph"), ("pruned", "cloud", "pruned"), ("line", "accent", "chain"))
+    stages = (("layers", "neutral", "graph"), ("after pruning", "cloud", "pruned"), ("in the line", "accent", "chain"))
     rows = np.arange(len(reductions))
     for shift, (label, colour, field) in zip((0.27, 0, -0.27), stages, strict=True):
         counts = [len(getattr(each, field)) for each in reductions.values()]
@@ -43,7 +43,7 @@ def plot_choices(axes: Axes, cases: Sequence[WearableCase], rates: Sequence[floa
     axes.set(xscale="log", xlabel="link (Mbit/s)")
     axes.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
     axes.axvspan(0.7, 1.5, facecolor="none", edgecolor="black", lw=1.4)
-    axes.text(1.02, -0.62, "Bluetooth", ha="center", va="top", fontsize=8.5)
+    axes.text(0.66, 1, "Bluetooth", ha="right", va="center", color="white", weight="bold")
     axes.grid(False)
     labels = (("watch alone", END_TEXT, 0.0), ("a cut inside", COLORS["accent"], 0.36), ("phone alone", "edge", 0.7))
     for text, colour, place in labels:
@@ -92,7 +92,7 @@ def plot_stream(axes: Axes, points: Sequence[StreamPoint]) -> None:
     where = {"textcoords": "offset points", "weight": "bold"}
     last = points[-1]
     axes.annotate("pipelined", (rates[-1], last.promised), (-8, 8), color=COLORS["accent"], ha="right", **where)
-    axes.annotate("one by one", (rates[-1], last.one_by_one), (-8, -16), color=COLORS["neutral"], ha="right", **where)
+    axes.annotate("one by one", (rates[-1], last.one_by_one), (-8, -24), color=COLORS["neutral"], ha="right", **where)
     axes.set(xlabel="Bluetooth (Mbit/s)", ylabel="frames per second", ylim=(0, 1.2 * last.promised))
 
 

@@ -123,7 +123,7 @@ def unit_profile(graph: LayerGraph, client_time: Sequence[float], server_time: S
     >>> from edgedl_lib.nets.zoo import googlenet
     >>> graph = googlenet()
     >>> len(graph), len(unit_profile(graph, graph.flop_per_layer(), graph.flop_per_layer()))
-    (142, 26)
+    (142, 25)
     """
     units = collapse_to_chain(graph)
     per_unit = [
