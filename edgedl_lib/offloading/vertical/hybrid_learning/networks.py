@@ -68,7 +68,7 @@ class ToCode(nn.Module):
     """Squash and round to the grid of a byte; the gradient passes the rounding unchanged (straight through)."""
 
     def forward(self, values: Tensor) -> Tensor:
-        """Values on the grid `CODES`, any shape; they spread over about one, so a classifier learns from them at once."""
+        """Values on the grid `CODES`, any shape; their spread is about one, which helps the classifier."""
         smooth = LEVELS * torch.sigmoid(values)
         return CODES.scale * (smooth + (torch.round(smooth) - smooth).detach() - CODES.zero_point)
 

@@ -1,0 +1,52 @@
+"""Which steps fit into a budget of bytes: the coarseness of the background first, then that of everything.
+
+All plans of one frame lie on one path.  It starts where every block has the high-quality step, coarsens the background
+until it is WIDEST_GAP step numbers coarser than the regions, and then both together, to the last step.  Bytes fall along
+the path, so a bisection over it finds the first plan that fits, measured with the real encoder.
+"""
+
+import numpy as np
+
+from edgedl_lib.offloading.vertical.regions.codec import STEPS, Plan, encode
+
+WIDEST_GAP = 48  # step numbers: the background is quantised at most 2 ** 1.5 times as coarsely as the regions
+
+
+def plan_at(position: int, regions: np.ndarray, high: int) -> Plan:
+    """The plan at a position of a frame's path; `high` is the step number of high quality."""
+    last = STEPS - 1
+    coarse = min(high + position, last)
+    if not regions.any() or regions.all():
+        return Plan(np.zeros_like(regions), coarse, coarse)
+    behind = max(0, position - WIDEST_GAP)
+    return Plan(regions, min(high + behind, last), coarse)
+
+
+def path_length(regions: np.ndarray, high: int) -> int:
+    """Positions on the path of these regions."""
+    whole = not regions.any() or regions.all()
+    return STEPS - high + (0 if whole else WIDEST_GAP)
+
+
+def fit(coefficients: np.ndarray, regions: np.ndarray, high: int, budget: float) -> bytes:
+    """The first stream along the path with at most `budget` bytes; the last one if none is small enough.
+
+    Parameters
+    ----------
+    coefficients : ndarray, shape (blocks, 64)
+    regions : ndarray of bool, shape (blocks,)
+        No block or every block means uniform compression.
+    """
+    stream = encode(coefficients, plan_at(0, regions, high))
+    if len(stream) <= budget:
+        return stream
+    low, top = 0, path_length(regions, high) - 1  # low is too large, top is the last resort
+    best = None
+    while top - low > 1:
+        middle = (low + top) // 2
+        stream = encode(coefficients, plan_at(middle, regions, high))
+        if len(stream) <= budget:
+            top, best = middle, stream
+        else:
+            low = middle
+    return encode(coefficients, plan_at(top, regions, high)) if best is None else best

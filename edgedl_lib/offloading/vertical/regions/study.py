@@ -1,0 +1,205 @@
+"""The questions to region-of-interest compression: what does it cost at equal bytes, and what does the cloud add?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from edgedl_lib.nets.datasets import Dataset, Split
+from edgedl_lib.offloading.vertical.regions import codec
+from edgedl_lib.offloading.vertical.regions.average_precision import Detections, average_precision
+from edgedl_lib.offloading.vertical.regions.cameras import (
+    Arm,
+    decompress,
+    frames_in_order,
+    no_regions,
+    random_regions,
+    run_arm,
+    truth_in_order,
+)
+from edgedl_lib.offloading.vertical.regions.detector import CLOUD, EDGE, detect, least_confidence, train_detector
+from edgedl_lib.offloading.vertical.regions.saliency import regions_of_interest
+from edgedl_lib.offloading.vertical.regions.scenes import SIDE, Videos, generate
+
+RATIOS = (0.2, 0.4, 0.6, 0.8)
+ARMS = ("uniform", "regions", "random")
+LADDER = tuple(range(128, 192, 8))  # step numbers tried for high quality: 16 to 54 grey levels
+FREE_LOSS = 0.01  # average precision that high quality may cost
+FORWARDED = 0.3  # share of the frames that the threshold should send on
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """The edge's and the cloud's model, the camera's high quality, and the edge's threshold.
+
+    Attributes
+    ----------
+    edge, cloud : nn.Module
+    high : int
+        Step number of high quality.
+    threshold : float
+        Confidence under which a frame goes on to the cloud.
+    """
+
+    edge: nn.Module
+    cloud: nn.Module
+    high: int
+    threshold: float
+
+
+def prepare(data: Dataset, seed: int, videos: int = 120, held_out: int = 150) -> Detectors:
+    """Train both detectors; choose high quality and the threshold on videos that are neither trained on nor tested."""
+    training = _videos(data.train, videos, 4, 3 * seed)
+    edge, cloud = (train_detector(training, each, seed) for each in (EDGE, CLOUD))
+    high = high_quality(edge, _videos(data.validation, held_out, 1, 3 * seed + 1))  # many scenes, one frame of each
+    validation = _videos(data.validation, max(2, held_out // 12), 5, 3 * seed + 1)
+    arm = run_arm(validation, edge, regions_of_interest, 0.6, high)
+    return Detectors(edge, cloud, high, float(np.quantile(least_confidence(arm.found), FORWARDED)))
+
+
+def test_videos(data: Dataset, seed: int, count: int = 20, length: int = 4) -> Videos:
+    """Videos with digits that no detector has seen."""
+    return _videos(data.test, count, length, 3 * seed + 2)
+
+
+def high_quality(model: nn.Module, videos: Videos) -> int:
+    """Step number of the coarsest uniform step that costs the detector at most one point; the finest if none does."""
+    truth, frames = truth_in_order(videos), frames_in_order(videos)
+    bound = average_precision(detect(model, frames), truth) - FREE_LOSS
+    coefficients = codec.transform(frames)
+    for number in reversed(LADDER):
+        plan = codec.Plan(np.zeros(coefficients.shape[1], bool), number, number)
+        seen = decompress([codec.encode(each, plan) for each in coefficients])
+        if average_precision(detect(model, seen), truth) >= bound:
+            return number
+    return LADDER[0]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All arms on the same videos.
+
+    Attributes
+    ----------
+    videos : Videos
+    raw_precision : float
+        Average precision on uncompressed frames.
+    arms : mapping
+        (arm, ratio) to its result; ("uniform", 0.0) is high quality.
+    """
+
+    videos: Videos
+    raw_precision: float
+    arms: Mapping[tuple[str, float], Arm]
+
+    def loss(self, arm: str, ratio: float) -> float:
+        """Points of average precision lost against uncompressed frames."""
+        return 100 * (self.raw_precision - self.arms[arm, ratio].precision)
+
+    def curve(self, arm: str) -> tuple[np.ndarray, np.ndarray]:
+        """Mean bytes per frame and average precision (%) from high quality to the strongest ratio."""
+        runs = [self.arms["uniform", 0.0], *(self.arms[arm, ratio] for ratio in RATIOS)]
+        return np.array([run.sizes.mean() for run in runs]), np.array([100 * run.precision for run in runs])
+
+
+def compare(videos: Videos, detectors: Detectors, seed: int, ratios: Sequence[float] = RATIOS) -> Comparison:
+    """Run uniform, region and random-region compression at equal bytes."""
+    choosers = {"uniform": no_regions, "regions": regions_of_interest, "random": random_regions(seed)}
+    raw = average_precision(detect(detectors.edge, frames_in_order(videos)), truth_in_order(videos))
+    arms = {("uniform", 0.0): run_arm(videos, detectors.edge, no_regions, 0.0, detectors.high)}
+    for name, chooser in choosers.items():
+        for ratio in ratios:
+            arms[name, ratio] = run_arm(videos, detectors.edge, chooser, ratio, detectors.high)
+    return Comparison(videos, raw, arms)
+
+
+def largest_rise(comparison: Comparison, arm: str = "regions") -> float:
+    """Most points gained from one ratio to a stronger one."""
+    _, precision = comparison.curve(arm)
+    return float(max(later - earlier for k, earlier in enumerate(precision) for later in precision[k + 1 :]))
+
+
+def unequal_bytes(comparison: Comparison) -> float:
+    """Largest relative difference of the bytes of region and uniform compression over all ratios."""
+    arms = comparison.arms
+    return max(
+        abs(arms["regions", ratio].sizes.sum() / arms["uniform", ratio].sizes.sum() - 1)
+        for name, ratio in arms
+        if name == "regions"
+    )
+
+
+def bytes_for_equal_precision(comparison: Comparison, ratio: float = 0.6) -> float:
+    """Bytes that uniform compression needs for the precision of the regions, over the regions' bytes.
+
+    Between two measured points the uniform curve is taken as straight; beyond its best point it ends.
+    """
+    sizes, precision = comparison.curve("uniform")
+    rising = np.maximum.accumulate(precision[::-1])  # from few bytes to many
+    target = comparison.arms["regions", ratio]
+    needed = np.interp(100 * target.precision, rising, sizes[::-1])
+    return float(needed / target.sizes.mean())
+
+
+def background_blocks(videos: Videos) -> np.ndarray:
+    """Blocks that touch no object, (frames, blocks) of bool; for measuring only."""
+    side = SIDE // codec.BLOCK
+    masks = np.ones((len(videos) * videos.length, side, side), bool)
+    for mask, (boxes, _) in zip(masks, truth_in_order(videos), strict=True):
+        for top, left, bottom, right in boxes.astype(int):
+            mask[top // codec.BLOCK : -(-bottom // codec.BLOCK), left // codec.BLOCK : -(-right // codec.BLOCK)] = False
+    return masks.reshape(len(masks), -1)
+
+
+def psnr(decoded: np.ndarray, original: np.ndarray, blocks: np.ndarray) -> float:
+    """Peak signal-to-noise ratio (dB) of the marked blocks of all frames."""
+    n, height, width = original.shape
+    squared = (decoded.astype(float) - original) ** 2
+    tiles = squared.reshape(n, height // codec.BLOCK, codec.BLOCK, width // codec.BLOCK, codec.BLOCK)
+    return float(10 * np.log10(255**2 / tiles.mean(axis=(2, 4)).reshape(n, -1)[blocks].mean()))
+
+
+def background_fall(comparison: Comparison, ratio: float = 0.6) -> float:
+    """How many dB of background quality the regions' arm gives up against high quality."""
+    original, blocks = frames_in_order(comparison.videos), background_blocks(comparison.videos)
+    before, after = comparison.arms["uniform", 0.0], comparison.arms["regions", ratio]
+    return psnr(before.frames, original, blocks) - psnr(after.frames, original, blocks)
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """The edge with the cloud behind it, on the same frames.
+
+    Attributes
+    ----------
+    share : float
+        Of the frames sent on.
+    edge, together, cloud_only : float
+        Average precision of the edge alone, with the cloud behind it, and of the cloud on high-quality frames.
+    """
+
+    share: float
+    edge: float
+    together: float
+    cloud_only: float
+
+
+def with_cloud(comparison: Comparison, detectors: Detectors, ratio: float = 0.6) -> Fallback:
+    """Frames in which the edge is unsure of a detection, or sees nothing, go on to the cloud as they came."""
+    arm, truth = comparison.arms["regions", ratio], truth_in_order(comparison.videos)
+    unsure = least_confidence(arm.found) < detectors.threshold
+    together = sent_on(arm.found, arm.frames, unsure, detectors.cloud)
+    high = detect(detectors.cloud, comparison.arms["uniform", 0.0].frames)
+    cloud_only = average_precision(high, truth)
+    return Fallback(float(unsure.mean()), arm.precision, average_precision(together, truth), cloud_only)
+
+
+def sent_on(found: Sequence[Detections], frames: np.ndarray, chosen: np.ndarray, cloud: nn.Module) -> list[Detections]:
+    """Detections of all frames after the cloud has looked at the chosen ones."""
+    answers = iter(detect(cloud, frames[chosen]) if chosen.any() else ())
+    return [next(answers) if sent else each for each, sent in zip(found, chosen, strict=True)]
+
+
+def _videos(split: Split, count: int, length: int, seed: int) -> Videos:
+    return generate(split.inputs[:, 0].numpy(), split.targets.numpy(), count, length, seed)
