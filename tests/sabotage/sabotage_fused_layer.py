@@ -95,7 +95,7 @@ def zero_padding_at_tile_borders():
 def input_read_again():
     """No buffer for the raw input: its overlap comes from memory again."""
     given = study.case(study.small_vgg())
-    run = run_fused(given.network, given.image, (8, 8), buffer_input=False)
+    run = run_fused(given.network, given.image, (6, 6), buffer_input=False)
     return run.traffic - pyramid.fused_traffic(given.network.stages)
 
 
@@ -103,7 +103,7 @@ def input_read_again():
 def nothing_is_kept():
     """Pyramids that compute all they need; and a formula that takes those at the borders for full ones."""
     given = study.case(study.small_vgg())
-    recomputed = study.predicted_recompute(given, (16, 16))
+    recomputed = study.predicted_recompute(given, (12, 12))
     return {
         "fused_layer.run_mac": recomputed / study.plain_mac(given),
         "fused_layer.run_recompute": recomputed / pyramid.recompute_mac(given.network.stages),

@@ -17,11 +17,7 @@ def plot_speed_up(
     axes: Axes, devices: Sequence[int], curves: Mapping[str, np.ndarray], reported: tuple[float, float]
 ) -> None:
     """Speed-up of a frame over the number of devices, one line for each thing to compare with."""
-    colours = ("cloud", "accent", "edge")
-    for (name, values), colour in zip(curves.items(), colours, strict=False):
-        axes.plot(devices, values, "o-", color=COLORS[colour])
-        where = {"textcoords": "offset points", "color": COLORS[colour], "weight": "bold", "va": "center"}
-        axes.annotate(name, (devices[-1], values[-1]), (9, 0), **where)
+    _plot_named(axes, devices, curves, ("cloud", "accent", "edge"), gap=0.3)
     axes.plot([2, devices[-1]], reported, "D", color=COLORS["end"], ms=7, zorder=5)
     axes.annotate(
         "reported", (2, reported[0]), (-2, 12), textcoords="offset points", color=END_TEXT, weight="bold", ha="center"
@@ -34,11 +30,8 @@ def plot_speed_up(
 
 def plot_throughput(axes: Axes, sources: Sequence[int], curves: Mapping[str, np.ndarray]) -> None:
     """Frames per minute over the number of devices that have frames."""
-    colours = ("edge", "cloud", "neutral", "accent")
-    for (name, values), colour in zip(curves.items(), colours, strict=False):
-        axes.plot(sources, 60 * values, "o-", color=COLORS[colour])
-        where = {"textcoords": "offset points", "color": COLORS[colour], "weight": "bold", "va": "center"}
-        axes.annotate(name, (sources[-1], 60 * values[-1]), (9, 0), **where)
+    scaled = {name: 60 * values for name, values in curves.items()}
+    _plot_named(axes, sources, scaled, ("edge", "cloud", "neutral", "accent"), gap=1.2)
     right = sources[-1] + 2.6
     axes.set(xlabel="devices with frames, of six", ylabel="frames per minute", xticks=sources, xlim=(0.8, right))
     axes.set_ylim(0)
@@ -48,7 +41,19 @@ def plot_departures(axes: Axes, departures: Departures, patience: float) -> None
     """Time of the frame over the moment at which a thief leaves."""
     axes.bar(departures.time, departures.latency, width=0.55, color=COLORS["end"])
     axes.axhline(departures.undisturbed, color="black", lw=1, ls="--")
-    axes.text(0, departures.undisturbed + 0.3, "nobody leaves", va="bottom", backgroundcolor="white")
+    right = departures.time[-1] + 0.5
+    axes.text(right, departures.undisturbed + 0.3, "nobody leaves", va="bottom")
     axes.axhline(departures.undisturbed + patience, color=COLORS["neutral"], lw=1, ls=":")
-    axes.text(0, departures.undisturbed + patience + 0.3, f"{patience:g} s later", color=COLORS["neutral"])
-    axes.set(xlabel="the thief leaves at (s)", ylabel="time of the frame (s)", ylim=(0, 20))
+    axes.text(right, departures.undisturbed + patience + 0.3, f"{patience:g} s later", color=COLORS["neutral"])
+    axes.set(xlabel="the thief leaves at (s)", ylabel="time of the frame (s)")
+    axes.set(ylim=(0, 20), xlim=(0, right + 1.6))
+
+
+def _plot_named(axes: Axes, steps: Sequence[int], curves: Mapping[str, np.ndarray], colours, gap: float) -> None:
+    """Lines with their names at the right end, names at least ``gap`` apart."""
+    lowest = -np.inf
+    shades = dict(zip(curves, colours, strict=True))
+    for name, values in sorted(curves.items(), key=lambda item: item[1][-1]):
+        lowest = max(values[-1], lowest + gap)
+        axes.plot(steps, values, "o-", color=COLORS[shades[name]])
+        axes.text(steps[-1] + 0.2, lowest, name, color=COLORS[shades[name]], weight="bold", va="center")

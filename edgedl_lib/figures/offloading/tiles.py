@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -32,8 +33,13 @@ def plot_overlap(axes: Axes, stages: Sequence[Stage], tiles: Sequence[Tile], sho
     """The input map, shaded by how many tiles read each pixel; one tile's regions of all maps drawn on it."""
     count = readers(stages, tiles)
     height, width = count.shape
-    image = axes.imshow(count, cmap="Greys", vmin=0, vmax=12, extent=(0, width, height, 0))
-    axes.figure.colorbar(image, ax=axes, label="tiles that read a pixel", ticks=range(0, 13, 3), shrink=0.9)
+    most = int(count.max())
+    image = axes.imshow(
+        count, cmap=colormaps["Greys"].resampled(2 * most), vmin=0, vmax=2 * most, extent=(0, width, height, 0)
+    )
+    bar = axes.figure.colorbar(image, ax=axes, label="tasks that read a pixel", shrink=0.9)
+    bar.ax.set_ylim(0.5, most + 0.5)
+    bar.set_ticks(range(1, most + 1))
     tile = next(each for each in tiles if (each.row, each.column) == shown)
     scales = [height / stage.input_shape[1] for stage in stages] + [height / stages[-1].output_shape[1]]
     drawn = list(zip(tile.regions, scales, strict=True))
@@ -65,24 +71,26 @@ def plot_grids(memory: Axes, work: Axes, rows: Sequence[GridRow]) -> None:
     names = [f"{row.side}×{row.side}" for row in rows]
     weights = np.array([row.cost.weight_bytes for row in rows]) / MEBIBYTE
     maps = np.array([row.cost.peak_bytes for row in rows]) / MEBIBYTE
-    memory.bar(names, weights, color=COLORS["neutral"], width=0.65)
-    memory.bar(names, maps, bottom=weights, color=COLORS["end"], width=0.65)
+    memory.bar(names, weights, color=COLORS["neutral"], width=0.82)
+    memory.bar(names, maps, bottom=weights, color=COLORS["end"], width=0.82)
     for place, total in enumerate(weights + maps):
         memory.text(place, total + 1, f"{total:.1f}", ha="center", weight="bold")
-    memory.text(0, weights[0] / 2, "weights", ha="center", va="center", color="white", weight="bold", fontsize=9)
-    memory.text(0, weights[0] + maps[0] / 2, "largest\nin + out", ha="center", va="center", weight="bold", fontsize=9)
+    inside = {"ha": "center", "va": "center", "weight": "bold", "fontsize": 8.5}
+    memory.text(0, weights[0] / 2, "weights", color="white", **inside)
+    memory.text(0, weights[0] + maps[0] / 2, "largest\nin + out", **inside)
     memory.set(xlabel="grid", ylabel="memory of one device (MiB)", ylim=(0, 78))
     memory.grid(axis="x", visible=False)
     _plot_work(work, names, rows)
 
 
 def _plot_work(axes: Axes, names: Sequence[str], rows: Sequence[GridRow]) -> None:
-    lines = (("work", "tiles alone", "accent", -0.02), ("reuse_work", "overlap reused", "edge", -0.13))
-    for figure, text, colour, shift in lines:
+    end = len(names) - 1
+    lines = (("work", "tiles alone", "accent", (end - 0.2, 0)), ("reuse_work", "overlap reused", "edge", (end, 0.1)))
+    for figure, text, colour, (column, lift) in lines:
         values = [row.figures[figure] for row in rows]
         axes.plot(names, values, "o-", color=COLORS[colour])
-        last = (len(names) - 1, values[-1] + shift)
-        axes.text(*last, f"{text}, {values[-1]:.2f}×", color=COLORS[colour], weight="bold", ha="right", va="top")
+        text = f"{text}, {values[-1]:.2f}×"
+        axes.text(column, values[-1] + lift, text, color=COLORS[colour], weight="bold", ha="right", va="center")
     axes.set(xlabel="grid", ylabel="work of all tiles (1 = untiled)", ylim=(0.9, 2.4))
     axes.grid(axis="x", visible=False)
 
@@ -95,16 +103,9 @@ def plot_front(axes: Axes, points: Sequence[FusionPoint], front: Sequence[Fusion
     axes.step(*zip(*best, strict=True), where="post", color=COLORS["edge"])
     axes.plot(*zip(*best, strict=True), "o", color=COLORS["edge"])
     first, last = best[0], best[-1]
-    axes.annotate(f"nothing fused,\n{first[1]:.1f} MiB", first, (12, 0), textcoords="offset points", va="center")
-    axes.annotate(
-        f"all fused, {last[1]:.2f} MiB\nfor {last[0]:.0f} KiB",
-        last,
-        (0, 12),
-        textcoords="offset points",
-        ha="right",
-        color=COLORS["edge"],
-        weight="bold",
-    )
+    axes.text(first[0], first[1] + 1.5, f"nothing fused, {first[1]:.1f} MiB", va="bottom")
+    text = f"all fused, {last[1]:.2f} MiB\nfor {last[0]:.0f} KiB"
+    axes.text(last[0], last[1] + 13, text, ha="right", va="bottom", color=COLORS["edge"], weight="bold")
     axes.axhline(reported / MEBIBYTE, color="black", lw=1, ls="--")
     axes.text(last[0], reported / MEBIBYTE - 1.5, "the paper's baseline", ha="right", va="top")
     axes.set(xlabel="line buffers (KiB)", ylabel="off-chip traffic (MiB per image)", ylim=(0, 82))

@@ -13,7 +13,7 @@ from edgedl_lib.inference.tiles.reuse_plan import checkerboard_plan, plan_mac
 from edgedl_lib.inference.tiles.stages import tile_stages
 from edgedl_lib.nets.zoo.yolo import yolov2_prefix
 from edgedl_lib.offloading.horizontal.deepthings.cluster import ClusterRun, ClusterSetting, Streams
-from edgedl_lib.offloading.horizontal.deepthings.sharing import run_sharing
+from edgedl_lib.offloading.horizontal.deepthings.sharing import run_alone, run_sharing
 from edgedl_lib.offloading.horizontal.deepthings.stealing import run_stealing
 from edgedl_lib.offloading.horizontal.deepthings.tasks import TileTask, frame_tasks
 
@@ -156,3 +156,23 @@ def thief_leaves(moments: int = 8, thief: int = 3, setting: ClusterSetting = SET
     return Departures(
         times, np.array([run.latency[0] for run in runs]), undisturbed, np.array([run.taken_back for run in runs])
     )
+
+
+def throughput_by_sources(setting: ClusterSetting = SETTING, frames: int = 3) -> dict[str, np.ndarray]:
+    """Frames per second when the first one, two, ... devices have frames without end; shape (devices,) each."""
+    methods = {
+        "stealing": run_stealing,
+        "sharing by the sources": functools.partial(run_sharing, through_gateway=False),
+        "sharing by the gateway": run_sharing,
+        "everyone alone": run_alone,
+    }
+    streams = [{source: (0.0,) * frames for source in range(count)} for count in range(1, setting.devices + 1)]
+    return {
+        name: np.array([method(tasks(), each, setting).throughput for each in streams])
+        for name, method in methods.items()
+    }
+
+
+def gain_over_nothing(streams: Streams, setting: ClusterSetting = SETTING) -> float:
+    """Throughput of stealing over that of sources that keep their tasks."""
+    return run_stealing(tasks(), streams, setting).throughput / run_alone(tasks(), streams, setting).throughput
