@@ -104,7 +104,7 @@ def test_the_classifier_is_at_the_optimum_that_another_solver_finds(visit):
     features = visit.model.features(made.photographs.inputs).astype(float)
     slow = LogisticRegression(max_iter=5_000, tol=1e-8).fit(features, made.labels)
     ours = adapt(features, made.labels, TILT.classes).probabilities(features)
-    np.testing.assert_allclose(ours, slow.predict_proba(features), atol=1e-3)
+    np.testing.assert_allclose(ours, slow.predict_proba(features), atol=5e-3)
 
 
 def test_labels_outside_the_domain_are_refused():

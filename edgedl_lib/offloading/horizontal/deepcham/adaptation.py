@@ -115,8 +115,8 @@ def adapt(features: np.ndarray, labels: np.ndarray, classes: tuple[int, ...]) ->
         raise ValueError(f"labels {sorted(set(known) - set(classes))} do not occur in a domain of {classes}")
     if len(known) < 2:
         return Adaptation(classes, only=int(known[0]) if len(known) else None)
-    features = features.astype(float)  # in single precision the solver's Hessian is singular
-    return Adaptation(classes, LogisticRegression(solver="newton-cholesky").fit(features, labels))
+    features = features.astype(float)
+    return Adaptation(classes, LogisticRegression(solver="newton-cg").fit(features, labels))
 
 
 @dataclass(frozen=True)
