@@ -12,11 +12,12 @@ from edgedl_lib.offloading.partial.ionn.timeline import UploadTimeline
 from edgedl_lib.reproduce.style import COLORS
 
 MILLI = 1e3
+LABELS_AT = (78, 30, 64)  # percent of the upload, where a network's name finds room
 
 
 def plot_stairs(axes: Axes, steps: UploadTimeline, at_once: UploadTimeline, labels: Sequence[str]) -> None:
     """Query time over the time since the upload began: IONN's stairs (a label for each step) and all at once."""
-    first, last = 0.3 * steps.arrival[0], 2.5 * at_once.total
+    first, last = 0.3 * steps.arrival[0], 3.2 * at_once.total
     for timeline, colour, style in ((at_once, "neutral", "--"), (steps, "accent", "-")):
         times = np.array([first, *timeline.arrival, last])
         latency = MILLI * np.append(timeline.latency, timeline.latency[-1])
@@ -86,12 +87,11 @@ def plot_contention(axes: Axes, rates: Sequence[float], ratios: Mapping[str, Seq
 def plot_networks(axes: Axes, uploads: Mapping[str, tuple[UploadTimeline, UploadTimeline]]) -> None:
     """Stairs of several networks: query time over local time, against the share of the upload at once that is over."""
     colours = ("accent", "cloud", "end")
-    for (name, (steps, at_once)), colour in zip(uploads.items(), colours, strict=False):
+    for (name, (steps, at_once)), colour, place in zip(uploads.items(), colours, LABELS_AT, strict=False):
         share = 100 * np.concatenate([[0], steps.arrival, [1.15 * at_once.total]]) / at_once.total
         relative = 100 * np.append(steps.latency, steps.latency[-1]) / steps.latency[0]
         axes.step(share, relative, where="post", color=COLORS[colour])
-        step = int(np.argmax(np.diff(share)[:-1])) if name != "ResNet-50" else len(share) - 3
-        at = ((share[step] + share[step + 1]) / 2, relative[step])
+        at = (place, float(relative[np.searchsorted(share, place, side="right") - 1]))
         shade = "#8A5300" if colour == "end" else COLORS[colour]
         where = {"textcoords": "offset points", "color": shade, "weight": "bold", "ha": "center"}
         axes.annotate(name, at, (0, 5), **where)

@@ -42,7 +42,7 @@ def plot_sweeps(axes: Axes, sweeps: Sequence[RoundTripSweep]) -> None:
         percent = 100 * sweep.savings / sweep.local_energy
         axes.plot(sweep.round_trips_ms, percent, color=COLORS[colour])
         shade = END_TEXT if colour == "end" else COLORS[colour]
-        at, shift, side = (4, (6, 6), "left") if colour != "accent" else (8, (-8, -8), "right")
+        at, shift, side = (4, (6, 9), "left") if colour != "accent" else (8, (-8, -8), "right")
         where = {"textcoords": "offset points", "color": shade, "weight": "bold", "ha": side, "va": "center"}
         axes.annotate(sweep.program, (sweep.round_trips_ms[at], percent[at]), shift, **where)
     axes.set(xlabel="round-trip time (ms)", ylabel="energy saved (% of local)", ylim=(-3, 106))
