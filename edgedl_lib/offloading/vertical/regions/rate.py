@@ -1,8 +1,8 @@
 """Which steps fit into a budget of bytes: the coarseness of the background first, then that of everything.
 
 All plans of one frame lie on one path.  It starts where every block has the high-quality step, coarsens the background
-until it is WIDEST_GAP step numbers coarser than the regions, and then both together, to the last step.  Bytes fall along
-the path, so a bisection over it finds the first plan that fits, measured with the real encoder.
+until it is WIDEST_GAP step numbers coarser than the regions, and then both together, to the last step.  Bytes fall
+along the path, so a bisection over it finds the first plan that fits, measured with the real encoder.
 """
 
 import numpy as np
