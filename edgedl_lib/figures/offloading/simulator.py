@@ -21,9 +21,9 @@ THEORY = {
     "M/M/4": lambda load: [mmk_wait(4 * each, 1.0, 4) for each in load],
 }
 LABELS = {
-    "M/M/1": (0.655, 4.2, "random work, one server"),
-    "M/D/1": (0.885, 3.0, "constant work"),
-    "M/M/4": (0.905, 0.55, "four servers"),
+    "M/M/1": "random work,\none server",
+    "M/D/1": "constant work,\none server",
+    "M/M/4": "random work,\nfour servers",
 }
 SHARING_NAMES = {"fifo": "first come, first served", "sharing": "processor sharing"}
 END_TEXT = "#8A5300"  # the end's colour, dark enough for small type
@@ -37,13 +37,12 @@ def plot_explosion(axes: Axes, checks: Sequence[QueueCheck], highest: float = 0.
         axes.plot(load, THEORY[queue](load), color=colour)
         points = [(check.load, check.simulated.mean) for check in checks if check.queue == queue]
         axes.plot(*np.transpose(points), "o", color=colour, ms=6, mec="white", mew=1)
-        x, y, text = LABELS[queue]
-        right = queue == "M/M/1"
-        colour = END_TEXT if right else colour
-        axes.text(x, y, text, color=colour, weight="bold", ha="right" if right else "left", va="center")
+        colour = END_TEXT if queue == "M/M/1" else colour
+        end = float(THEORY[queue](np.array([highest]))[0])
+        axes.text(1.015, end, LABELS[queue], color=colour, weight="bold", va="center")
     axes.axvline(1.0, color=COLORS["neutral"], ls=":")
-    axes.text(0.995, THEORY["M/M/1"](highest) * 0.97, "no steady\nstate", color=COLORS["neutral"], ha="right", va="top")
-    axes.set(xlabel="load (work that arrives per second over work done per second)", xlim=(0, 1.12), ylim=(0, None))
+    axes.text(1.015, 0.5, "no steady state", color=COLORS["neutral"], va="bottom")
+    axes.set(xlabel="load (work that arrives per second over work done per second)", xlim=(0, 1.27), ylim=(0, None))
     axes.set_ylabel("mean wait (service times)")
     axes.set_xticks([0, 0.3, 0.6, 0.8, 0.9, 1.0])
 
@@ -51,16 +50,15 @@ def plot_explosion(axes: Axes, checks: Sequence[QueueCheck], highest: float = 0.
 def plot_sweep(axes: Axes, result: Sweep, limit: float) -> None:
     """Latency percentiles over the rate of a connection (bit/s), and the rate at which its load is 1."""
     rate = result.values / MEGABIT
-    styles = (("median", "-", 2.4), ("95 of 100 are faster", "--", 1.8), ("99 of 100", ":", 1.8))
-    for column, (name, style, width) in enumerate(styles):
+    styles = (("half of them", "-", 1.0), ("95 of 100", "--", 0.97), ("99 of 100\nare faster", ":", 1.09))
+    for column, (name, style, shift) in enumerate(styles):
         milliseconds = 1e3 * result.latency[:, column]
-        axes.plot(rate, milliseconds, style, color=COLORS["edge"], lw=width)
-        shown = 1
-        axes.text(rate[shown] * 1.05, milliseconds[shown] * 1.06, name, color=COLORS["edge"], weight="bold")
+        axes.plot(rate, milliseconds, style, color=COLORS["edge"], marker="o", ms=4)
+        axes.text(rate[-1] * 1.03, milliseconds[-1] * shift, name, color=COLORS["edge"], weight="bold", va="center")
     axes.axvspan(rate[0] * 0.8, limit / MEGABIT, color=COLORS["neutral"], alpha=0.15, lw=0)
     axes.text(limit / MEGABIT * 0.985, 40, "refused", color=COLORS["neutral"], ha="right", va="center", rotation=90)
     axes.set(xscale="log", yscale="log", xlabel="rate of the Wi-Fi (Mbit/s)", ylabel="latency (ms)")
-    axes.set_xlim(limit / MEGABIT * 0.9, rate[-1] * 1.05)
+    axes.set_xlim(limit / MEGABIT * 0.9, rate[-1] * 1.6)
     axes.set_xticks([8, 10, 20, 40, 80], ["8", "10", "20", "40", "80"])
     axes.set_yticks([30, 100, 300, 1000, 3000], ["30", "100", "300", "1,000", "3,000"])
     axes.minorticks_off()
@@ -78,10 +76,13 @@ def plot_sharing(axes: Axes, works: np.ndarray, runs: Mapping[str, QueueRun], lo
     line = np.geomspace(sizes[0], sizes[-1], 50)
     axes.plot(line, sharing_latency(load, line, 1.0), color=colours["sharing"])
     axes.plot(line, line, color=COLORS["neutral"], ls=":")
-    axes.text(0.04, 9.0, SHARING_NAMES["fifo"], color=END_TEXT, weight="bold")
+    axes.text(0.04, 13.0, SHARING_NAMES["fifo"], color=END_TEXT, weight="bold")
     axes.text(0.13, 0.5, SHARING_NAMES["sharing"], color=colours["sharing"], weight="bold", ha="right")
     axes.text(1.6, 0.85, "alone on the device", color=COLORS["neutral"], weight="bold")
     axes.set(xlabel="work of the job (s)", ylabel="mean latency (s)")
+    axes.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
+    axes.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
+    axes.minorticks_off()
 
 
 def plot_failure(axes: Axes, run: ScenarioRun) -> None:
