@@ -28,13 +28,20 @@ def plot_speed_up(
     )
 
 
-def plot_throughput(axes: Axes, sources: Sequence[int], curves: Mapping[str, np.ndarray]) -> None:
-    """Frames per minute over the number of devices that have frames."""
-    scaled = {name: 60 * values for name, values in curves.items()}
-    _plot_named(axes, sources, scaled, ("edge", "cloud", "neutral", "accent"), gap=1.2)
-    right = sources[-1] + 2.6
-    axes.set(xlabel="devices with frames, of six", ylabel="frames per minute", xticks=sources, xlim=(0.8, right))
-    axes.set_ylim(0)
+METHOD_COLOURS = ("edge", "cloud", "neutral", "accent")
+
+
+def plot_throughput(
+    few: Axes, many: Axes, by_devices: Mapping[str, np.ndarray], by_sources: Mapping[str, np.ndarray]
+) -> None:
+    """Frames per minute: left over the devices of one source, right over the sources among all devices."""
+    for axes, curves, named in ((few, by_devices, False), (many, by_sources, True)):
+        scaled = {name: 60 * values for name, values in curves.items()}
+        steps = np.arange(1, 1 + len(next(iter(curves.values()))))
+        _plot_named(axes, steps, scaled, METHOD_COLOURS, gap=1.2, named=named)
+        axes.set(xticks=steps, ylim=(0, 18), xlim=(0.7, steps[-1] + (3.7 if named else 0.3)))
+    few.set(xlabel="devices, one of them with frames", ylabel="frames per minute")
+    many.set(xlabel="devices with frames, of six")
 
 
 def plot_departures(axes: Axes, departures: Departures, patience: float) -> None:
@@ -49,11 +56,14 @@ def plot_departures(axes: Axes, departures: Departures, patience: float) -> None
     axes.set(ylim=(0, 20), xlim=(0, right + 1.6))
 
 
-def _plot_named(axes: Axes, steps: Sequence[int], curves: Mapping[str, np.ndarray], colours, gap: float) -> None:
+def _plot_named(
+    axes: Axes, steps: Sequence[int], curves: Mapping[str, np.ndarray], colours, gap: float, named: bool = True
+) -> None:
     """Lines with their names at the right end, names at least ``gap`` apart."""
     lowest = -np.inf
     shades = dict(zip(curves, colours, strict=True))
     for name, values in sorted(curves.items(), key=lambda item: item[1][-1]):
         lowest = max(values[-1], lowest + gap)
         axes.plot(steps, values, "o-", color=COLORS[shades[name]])
-        axes.text(steps[-1] + 0.2, lowest, name, color=COLORS[shades[name]], weight="bold", va="center")
+        if named:
+            axes.text(steps[-1] + 0.2, lowest, name, color=COLORS[shades[name]], weight="bold", va="center")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 
 from edgedl_lib.inference.tiles.geometry import Tile
@@ -34,12 +35,9 @@ def plot_overlap(axes: Axes, stages: Sequence[Stage], tiles: Sequence[Tile], sho
     count = readers(stages, tiles)
     height, width = count.shape
     most = int(count.max())
-    image = axes.imshow(
-        count, cmap=colormaps["Greys"].resampled(2 * most), vmin=0, vmax=2 * most, extent=(0, width, height, 0)
-    )
-    bar = axes.figure.colorbar(image, ax=axes, label="tasks that read a pixel", shrink=0.9)
-    bar.ax.set_ylim(0.5, most + 0.5)
-    bar.set_ticks(range(1, most + 1))
+    greys = ListedColormap(colormaps["Greys"](np.linspace(0.05, 0.45, most)))
+    image = axes.imshow(count, cmap=greys, vmin=0.5, vmax=most + 0.5, extent=(0, width, height, 0))
+    axes.figure.colorbar(image, ax=axes, label="tasks that read a pixel", ticks=range(1, most + 1), shrink=0.9)
     tile = next(each for each in tiles if (each.row, each.column) == shown)
     scales = [height / stage.input_shape[1] for stage in stages] + [height / stages[-1].output_shape[1]]
     drawn = list(zip(tile.regions, scales, strict=True))

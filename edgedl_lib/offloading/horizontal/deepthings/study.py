@@ -158,18 +158,29 @@ def thief_leaves(moments: int = 8, thief: int = 3, setting: ClusterSetting = SET
     )
 
 
+METHODS = {
+    "stealing": run_stealing,
+    "sharing by the sources": functools.partial(run_sharing, through_gateway=False),
+    "sharing by the gateway": run_sharing,
+    "everyone alone": run_alone,
+}
+
+
 def throughput_by_sources(setting: ClusterSetting = SETTING, frames: int = 3) -> dict[str, np.ndarray]:
     """Frames per second when the first one, two, ... devices have frames without end; shape (devices,) each."""
-    methods = {
-        "stealing": run_stealing,
-        "sharing by the sources": functools.partial(run_sharing, through_gateway=False),
-        "sharing by the gateway": run_sharing,
-        "everyone alone": run_alone,
-    }
     streams = [{source: (0.0,) * frames for source in range(count)} for count in range(1, setting.devices + 1)]
     return {
         name: np.array([method(tasks(), each, setting).throughput for each in streams])
-        for name, method in methods.items()
+        for name, method in METHODS.items()
+    }
+
+
+def throughput_by_devices(setting: ClusterSetting = SETTING) -> dict[str, np.ndarray]:
+    """Frames per second of one source in clusters of one, two, ... devices; shape (devices,) each."""
+    settings = [replace(setting, devices=count) for count in range(1, setting.devices + 1)]
+    return {
+        name: np.array([method(tasks(), SINGLE_SOURCE, each).throughput for each in settings])
+        for name, method in METHODS.items()
     }
 
 
