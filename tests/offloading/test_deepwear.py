@@ -13,16 +13,16 @@ from edgedl_lib.inference.partition.exhaustive import closed_sets, exhaustive_pa
 from edgedl_lib.inference.partition.random_costs import random_dag_costs
 from edgedl_lib.nets import zoo
 from edgedl_lib.nets.builder import ModelBuilder
-from edgedl_lib.offloading.partial.deepwear import cuts, measured, pipeline, reduction, study
+from edgedl_lib.offloading.partial.deepwear import cuts, measured, networks, pipeline, reduction, study
 from edgedl_lib.offloading.partial.deepwear.devices import Context, contexts, modelled_times
 
 SEEDS = st.integers(0, 10_000)
-NETWORKS = study.cases()
+NETWORKS = networks.cases()
 BY_NAME = {case.name: case for case in NETWORKS}
 QUIET = Context(latency=0.0)
 
 
-@pytest.mark.parametrize("name", study.MODELS)
+@pytest.mark.parametrize("name", networks.MODELS)
 def test_reduction_keeps_work_parameters_and_result(name):
     case = BY_NAME[name]
     for graph in (case.reduction.pruned, case.reduction.chain):
@@ -61,19 +61,19 @@ def test_light_layer_of_a_shared_producer_is_not_merged_backwards():
     assert "relu" not in pruned["conv"].config.get("members", ())
 
 
-@pytest.mark.parametrize("name", study.reductions())
+@pytest.mark.parametrize("name", networks.reductions())
 def test_less_than_a_quarter_is_left(name):
-    each = study.reductions()[name]
+    each = networks.reductions()[name]
     assert each.share < 0.25
     assert len(each.chain) < len(each.pruned) < len(each.graph)
 
 
 def test_equal_blocks_are_one_class_and_googlenets_are_nine():
-    equal = reduction.block_classes(study.reductions()["nine equal Inception blocks"])
+    equal = reduction.block_classes(networks.reductions()["nine equal Inception blocks"])
     # The last block has the global pool behind it.
     assert sorted(map(len, equal)) == [1, 8]
-    assert len(reduction.block_classes(study.reductions()["GoogLeNet"])) == 9
-    assert len(reduction.block_classes(study.reductions()["GoogLeNet"], shapes=False)) < 9
+    assert len(reduction.block_classes(networks.reductions()["GoogLeNet"])) == 9
+    assert len(reduction.block_classes(networks.reductions()["GoogLeNet"], shapes=False)) < 9
 
 
 def test_same_kinds_in_another_wiring_are_another_class():
@@ -103,7 +103,7 @@ def test_all_cuts_equal_the_loop_and_the_minimum_cut(seed):
     assert len(table.names) == len(closed_sets(costs))
 
 
-@pytest.mark.parametrize("name", study.MODELS)
+@pytest.mark.parametrize("name", networks.MODELS)
 def test_line_is_never_better_than_all_cuts_and_hardly_worse(name):
     gaps = study.line_gaps((BY_NAME[name],))[name]
     assert gaps.min() >= -1e-9
@@ -215,7 +215,7 @@ def test_stream_of_the_study_keeps_its_promise():
 
 def test_block_kinds_are_checked():
     with pytest.raises(ValueError, match="dense"):
-        study.repeated_blocks("dense", 3)
+        networks.repeated_blocks("dense", 3)
 
 
 def test_measured_times_take_googlenet_as_scale():
@@ -226,7 +226,7 @@ def test_measured_times_take_googlenet_as_scale():
 def test_photo_changes_the_input_and_nothing_else():
     case = BY_NAME["LeNet-5"]
     photo = case.with_photo()
-    assert photo.line.transfer_bytes[0] == study.PHOTO_BYTES
+    assert photo.line.transfer_bytes[0] == networks.PHOTO_BYTES
     assert np.array_equal(photo.line.transfer_bytes[1:], case.line.transfer_bytes[1:])
 
 

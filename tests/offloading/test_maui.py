@@ -228,5 +228,7 @@ def test_energy_line_is_fitted_and_never_negative():
     line = run_time.fit_energy(cycles, 0.1 + 2e-9 * cycles)
     assert line(3e8) == pytest.approx(0.7)
     assert run_time.EnergyLine(-1.0, 0.0)(1e8) == 0.0
+    assert run_time.profiled_error(0, noise=0.0) < 1e-6
+    assert 0 < run_time.profiled_error(0, samples=2000) < 2
     with pytest.raises(ValueError, match="at least two"):
         run_time.fit_energy([1e8, 1e8], [1, 2])

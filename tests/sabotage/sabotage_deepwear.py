@@ -7,12 +7,12 @@ import numpy as np
 from edgedl_lib.inference.partition.dag import printed_construction
 from edgedl_lib.inference.partition.random_costs import random_dag_costs
 from edgedl_lib.nets.zoo import lenet5
-from edgedl_lib.offloading.partial.deepwear import cuts, pipeline, study
+from edgedl_lib.offloading.partial.deepwear import cuts, networks, pipeline, study
 from edgedl_lib.offloading.partial.deepwear.devices import Context, contexts, modelled_times
 from edgedl_lib.offloading.partial.deepwear.reduction import block_classes, reduce
 from edgedl_lib.reproduce.sabotage import sabotage
 
-CASES = study.cases(names=("LeNet-5", "acoustic model", "GoogLeNet", "VGG-16"))
+CASES = networks.cases(names=("LeNet-5", "acoustic model", "GoogLeNet", "VGG-16"))
 
 
 @sabotage("deepwear.speedup_vs_wearable_max", "deepwear.speedup_vs_wearable_avg")
@@ -68,18 +68,18 @@ def both_sides_summed_for_every_cut():
 
 @sabotage("deepwear.chain_share")
 def pruned_but_not_grouped():
-    return 100 * max(len(each.pruned) / len(each.graph) for each in study.reductions().values())
+    return 100 * max(len(each.pruned) / len(each.graph) for each in networks.reductions().values())
 
 
 @sabotage("deepwear.classes_googlenet")
 def isomorphic_without_shapes():
-    return len(block_classes(study.reductions()["GoogLeNet"], shapes=False))
+    return len(block_classes(networks.reductions()["GoogLeNet"], shapes=False))
 
 
 @sabotage("deepwear.chain_gap", "deepwear.chain_gap_measured")
 def cut_before_the_pool():
     """The heavy layer's own output crosses the link, not what the light layers behind it leave."""
-    (case,) = study.cases(names=("tiny YOLO",))
+    (case,) = networks.cases(names=("tiny YOLO",))
     context = Context(rate=1e6)
     table, members = case.table(context), [each.config.get("members", (each.name,)) for each in case.reduction.pruned]
     heavy = np.array([case.reduction.graph[names[0]].output_bytes for names in members], dtype=float)

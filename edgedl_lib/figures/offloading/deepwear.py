@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
 from edgedl_lib.offloading.partial.deepwear.devices import Context
+from edgedl_lib.offloading.partial.deepwear.networks import WearableCase
 from edgedl_lib.offloading.partial.deepwear.reduction import Reduction
-from edgedl_lib.offloading.partial.deepwear.study import WIDE_RATES, Comparison, StreamPoint, WearableCase
+from edgedl_lib.offloading.partial.deepwear.study import WIDE_RATES, Comparison, StreamPoint
 from edgedl_lib.reproduce.style import COLORS
 
 MEGABIT = 1e6

@@ -8,8 +8,8 @@ import numpy as np
 
 from edgedl_lib.nets.profile import measure_layers
 from edgedl_lib.offloading.partial.deepwear.devices import PHONE_FACTOR, modelled_times
+from edgedl_lib.offloading.partial.deepwear.networks import MODELS, WearableCase
 from edgedl_lib.offloading.partial.deepwear.reduction import reduce
-from edgedl_lib.offloading.partial.deepwear.study import MODELS, WearableCase
 
 REFERENCE = "GoogLeNet"  # takes on the watch what the roofline says; the others follow from it
 MEASURED = ("LeNet-5", "DS-CNN", "acoustic model", "MobileNet", "GoogLeNet", "ResNet-18")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgedl_lib.offloading.partial.maui.call_graph import OffloadPlan, evaluate
-from edgedl_lib.offloading.partial.maui.programs import RATE, Program
+from edgedl_lib.offloading.partial.maui.programs import COMPUTE_POWER, RATE, Program
 from edgedl_lib.offloading.partial.maui.solvers import solve
 from edgedl_lib.system.link import Link
 
+CLOCK = 528e6  # Hz, the phone's processor
 PROBE_BYTES = 10_000  # the profiler sends 10 KB and looks at the clock
 
 
@@ -44,6 +45,19 @@ def fit_energy(cycles: Sequence[float], energy: Sequence[float]) -> EnergyLine:
         raise ValueError(f"{np.unique(cycles).size} numbers of cycles determine no line: measure at least two")
     slope, constant = np.polyfit(cycles, energy, 1)
     return EnergyLine(float(constant), float(f"{slope:.12g}"))
+
+
+def profiled_error(seed: int, samples: int = 20, noise: float = 0.1) -> float:
+    """Percent by which the fitted energy per cycle is off after some noisy calls of a 0.9 W, 528 MHz processor.
+
+    Parameters
+    ----------
+    noise : standard deviation of each measured energy, as a share of it
+    """
+    rng, joules_per_cycle = np.random.default_rng(seed), COMPUTE_POWER / CLOCK
+    cycles = rng.uniform(1e7, 1e9, samples)
+    measured = joules_per_cycle * cycles * (1 + noise * rng.standard_normal(samples))
+    return 100 * abs(fit_energy(cycles, measured).slope / joules_per_cycle - 1)
 
 
 def probe(link: Link) -> float:

@@ -39,9 +39,9 @@ def solve(graph: CallGraph, latency_limit: float = np.inf) -> OffloadPlan:
     if not latency_limit >= 0:
         raise ValueError(f"latency limit {latency_limit} s must be zero or more; infinity means no limit")
     energies = np.array([call.energy for call in graph.calls])
-    chosen = _programme(graph, -graph.gains, energies, latency_limit)
+    chosen = integer_programme(graph, -graph.gains, energies, latency_limit)
     if chosen is None:
-        fastest = plan_of(graph, _programme(graph, *_times(graph), np.inf))
+        fastest = plan_of(graph, integer_programme(graph, *_times(graph), np.inf))
         raise InfeasibleLatency(
             f"no plan runs within {latency_limit:g} s: the fastest takes {fastest.time:.4g} s, raise the limit"
         )
@@ -97,12 +97,19 @@ def by_greed(graph: CallGraph) -> OffloadPlan:
     return plan_of(graph, remoteable & (graph.gains > paid))
 
 
-def _programme(graph: CallGraph, per_method, per_call, latency_limit: float) -> np.ndarray | None:
-    """Cheapest assignment, (M,) bool, or None: `per_method` is paid on the server, `per_call` across the sides."""
+def integer_programme(graph: CallGraph, per_method, per_call, latency_limit: float) -> np.ndarray | None:
+    """Cheapest assignment, (M,) bool, or None if none is fast enough.
+
+    Parameters
+    ----------
+    per_method : (M,) paid for a method on the server
+    per_call : (C,) paid for a call between the sides; infinite forbids it
+    latency_limit : s, infinite for none
+    """
     methods, calls = len(graph.methods), len(graph.calls)
     computing, moving = _times(graph)
     forbidden = ~np.isfinite(per_call) | ~np.isfinite(moving) | ~np.isfinite([call.energy for call in graph.calls])
-    constraints = [_differs(graph)]
+    constraints = [sides_differ(graph)]
     if np.isfinite(latency_limit):
         row = np.concatenate([computing, np.where(forbidden, 0.0, moving)])
         constraints.append(LinearConstraint(row, ub=latency_limit - graph.local_time))
@@ -118,7 +125,7 @@ def _programme(graph: CallGraph, per_method, per_call, latency_limit: float) -> 
     return None if result.x is None else result.x[:methods] > 0.5
 
 
-def _differs(graph: CallGraph) -> LinearConstraint:
+def sides_differ(graph: CallGraph) -> LinearConstraint:
     """y_e >= I_u - I_v and y_e >= I_v - I_u for every call e = (u, v)."""
     methods, calls = len(graph.methods), len(graph.calls)
     callers, callees = graph.ends
