@@ -10,8 +10,11 @@ from edgedl_lib.nets.datasets import digits
 from edgedl_lib.offloading.horizontal.deepcham.adaptation import Fusion, adapt, constrained, product, tempered
 from edgedl_lib.offloading.horizontal.deepcham.domains import DOMAINS, tilted
 from edgedl_lib.offloading.horizontal.deepcham.labelling import Labelling, suggestions
+from edgedl_lib.offloading.horizontal.deepcham.printed import misprinted_names
 from edgedl_lib.offloading.horizontal.deepcham.study import FOUR_USERS, lending_adaptation, town
 from edgedl_lib.reproduce.sabotage import sabotage
+from edgedl_lib.system.catalogue import DATA
+from edgedl_lib.system.catalogue_file import read_rows
 
 EVEN, TILT, SENSOR, DUSK = DOMAINS
 
@@ -147,11 +150,6 @@ def four_users_with_fewer_labels():
 @sabotage("deepcham.table_misprint")
 def the_corrected_table():
     """Looking for misprints in the table after they were corrected."""
-    import pandas
-
-    from edgedl_lib.reproduce.project import project_root
-
-    table = pandas.read_csv(project_root() / "data/survey/table_5_modes.csv", dtype=str)
-    rows = table[table["reference"].isin(["104", "130"])] if "reference" in table else table.iloc[:0]
-    names = {"104": "DeepCham", "130": "fused-layer CNN"}
-    return sum(names[row["reference"]] != row["system"] for _, row in rows.iterrows())
+    rows = read_rows(DATA / "survey" / "table_5_modes.csv", ("reference", "system"))
+    names = {reference: name for reference, (_, name) in misprinted_names().items()}
+    return sum(row["system"] != names[row["reference"]] for row in rows if row["reference"] in names)
