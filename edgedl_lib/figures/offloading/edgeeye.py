@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from edgedl_lib.offloading.integral.edgeeye.offloading import MEGABIT, Deployment
 from edgedl_lib.offloading.integral.edgeeye.study import EngineSpeed
@@ -17,15 +18,16 @@ END_TEXT = "#8A5300"  # the end's colour, dark enough for small type
 def plot_engines(axes: Axes, speeds: Sequence[EngineSpeed]) -> None:
     """Frames per second of both engines over the number of queued frames."""
     queued = [each.queued for each in speeds]
-    for name, colour in (("framework", "neutral"), ("optimised", "edge")):
+    labels = {
+        "framework": ("framework's own path", "neutral", (0, -17)),
+        "optimised": ("optimised engine", "edge", (10, -12)),
+    }
+    for name, (label, colour, shift) in labels.items():
         rates = [getattr(each, name) for each in speeds]
         axes.plot(queued, rates, "o-", color=COLORS[colour], ms=5)
-        label = "framework's own path" if name == "framework" else "optimised engine"
-        shift = (-4, -16) if name == "framework" else (-4, 10)
         axes.annotate(
-            label, (queued[-1], rates[-1]), shift, textcoords="offset points", color=COLORS[colour], weight="bold",
-            ha="right",
-        )  # fmt: skip
+            label, (queued[2], rates[2]), shift, textcoords="offset points", color=COLORS[colour], weight="bold"
+        )
     for each in speeds:
         axes.annotate(
             f"×{each.speed_up:.1f}", (each.queued, each.optimised), (-6, 7), textcoords="offset points", size=9,
@@ -33,7 +35,10 @@ def plot_engines(axes: Axes, speeds: Sequence[EngineSpeed]) -> None:
         )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="frames that wait", ylabel="frames/s on one core")
     axes.set_xlim(queued[0] / 1.3, queued[-1] * 1.2)
+    axes.set_ylim(min(each.framework for each in speeds) / 1.7, max(each.optimised for each in speeds) * 1.5)
     axes.set_xticks(queued, [str(each) for each in queued])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.minorticks_off()
 
 

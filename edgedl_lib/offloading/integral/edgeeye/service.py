@@ -99,8 +99,17 @@ class EdgeEye:
 
     def _work(self, model: str, engine: Engine) -> None:
         while batch := self._lines[model].take(engine.largest_batch):
-            scores = engine.infer([frame.picture for _, frame in batch])
+            try:
+                scores = engine.infer([frame.picture for _, frame in batch])
+            except Exception as error:  # pictures that the model cannot take fail their batch, not the worker
+                for key in {key for key, _ in batch}:
+                    self._with(key, lambda pipeline: pipeline.counts.errors.append(f"engine: {error!r}"))
+                continue
             for (key, frame), row in zip(batch, scores, strict=True):
-                pipeline = self._pipelines.get(key)
-                if pipeline is not None and not pipeline.released.is_set():
-                    pipeline.deliver(frame, row)
+                self._with(key, lambda pipeline: pipeline.deliver(frame, row))
+
+    def _with(self, key: int, action: Callable[[Pipeline], None]) -> None:
+        """Do something with a pipeline, unless it was released meanwhile."""
+        pipeline = self._pipelines.get(key)
+        if pipeline is not None and not pipeline.released.is_set():
+            action(pipeline)
