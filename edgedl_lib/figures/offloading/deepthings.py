@@ -19,9 +19,7 @@ def plot_speed_up(
     """Speed-up of a frame over the number of devices, one line for each thing to compare with."""
     _plot_named(axes, devices, curves, ("cloud", "accent", "edge"), gap=0.3)
     axes.plot([2, devices[-1]], reported, "D", color=COLORS["end"], ms=7, zorder=5)
-    axes.annotate(
-        "reported", (2, reported[0]), (-2, 12), textcoords="offset points", color=END_TEXT, weight="bold", ha="center"
-    )
+    axes.text(1.8, reported[0] + 0.1, "reported", color=END_TEXT, weight="bold", ha="right")
     axes.axhline(1, color="black", lw=1, ls="--")
     axes.set(
         xlabel="devices", ylabel="speed-up of one frame", xticks=devices, ylim=(0, 4), xlim=(0.8, devices[-1] + 2.3)
@@ -39,7 +37,7 @@ def plot_throughput(
         scaled = {name: 60 * values for name, values in curves.items()}
         steps = np.arange(1, 1 + len(next(iter(curves.values()))))
         _plot_named(axes, steps, scaled, METHOD_COLOURS, gap=1.2, named=named)
-        axes.set(xticks=steps, ylim=(0, 18), xlim=(0.7, steps[-1] + (3.7 if named else 0.3)))
+        axes.set(xticks=steps, ylim=(0, 18), xlim=(0.7, steps[-1] + (4.1 if named else 0.3)))
     few.set(xlabel="devices, one of them with frames", ylabel="frames per minute")
     many.set(xlabel="devices with frames, of six")
 
