@@ -74,15 +74,20 @@ def wait_blocks(
         generator.standard_exponential(out=low)
         low *= gap
         walk -= low  # service of a request minus the gap until the next one
-        last = walk[-1]
+        last = float(walk[-1])
         walk[1:] = walk[:-1]  # the wait of a request comes from the one before it
         walk[0] = wait + next_step
-        np.add.accumulate(walk, out=walk)
-        np.minimum.accumulate(walk, out=low)
-        np.minimum(low, 0.0, out=low)
-        walk -= low
-        wait, next_step = float(walk[-1]), float(last)
+        _keep_above_zero(walk, low)
+        wait, next_step = float(walk[-1]), last
         yield walk
+
+
+def _keep_above_zero(steps: np.ndarray, spare: np.ndarray) -> None:
+    """Lindley's recursion in place: the running sum, lifted by as much as it ever fell below zero."""
+    np.add.accumulate(steps, out=steps)
+    np.minimum.accumulate(steps, out=spare)
+    np.minimum(spare, 0.0, out=spare)
+    steps -= spare
 
 
 def random_waits(

@@ -286,6 +286,24 @@ def test_a_time_out_during_transfers_of_tiles():
     assert run.bytes_carried() == 0 and run.usage["wifi"].lost_bytes == pytest.approx(2 * 3.0e6, rel=0.4)
 
 
+def test_a_failure_at_the_moment_of_the_time_out():
+    for at in (3.0, 3.0 - 1e-12):
+        run = simulate(
+            scenario([Task("work", seconds=10.0)], {"work": "phone"}, failures=[Failure("phone", at)], timeout=3.0)
+        )
+        assert run.lost.all() and run.left.tolist() == pytest.approx([3.0])
+        case = scenario(
+            [Task("work", seconds=1.0)],
+            {"work": "edge"},
+            stations=THREE,
+            connections=[WIFI],
+            failures=[Failure("wifi", at), Failure("edge", at)],
+            input_bytes=1e7,
+            timeout=3.0,
+        )
+        assert simulate(case).lost.all()
+
+
 def test_a_dead_link_loses_jobs_and_the_run_still_ends():
     link = Connection("cut", ("phone", "edge"), 0.0)
     run = simulate(

@@ -159,7 +159,7 @@ class ScenarioRun:
             "median latency (ms)": 1e3 * median,
             "95th percentile (ms)": 1e3 * tail,
             "throughput (1/s)": self.throughput(),
-            "energy (J)": self.energy(),
+            "energy where known (J)": self.energy(),
             "bytes carried (MB)": self.bytes_carried() / 1e6,
             "mean in system": mean,
             "rate x mean stay": product,
