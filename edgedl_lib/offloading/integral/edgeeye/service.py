@@ -102,14 +102,15 @@ class EdgeEye:
             try:
                 scores = engine.infer([frame.picture for _, frame in batch])
             except Exception as error:  # pictures that the model cannot take fail their batch, not the worker
-                for key in {key for key, _ in batch}:
-                    self._with(key, lambda pipeline: pipeline.counts.errors.append(f"engine: {error!r}"))
+                for pipeline in {key: self._alive(key) for key, _ in batch}.values():
+                    if pipeline:
+                        pipeline.counts.errors.append(f"engine: {error!r}")
                 continue
             for (key, frame), row in zip(batch, scores, strict=True):
-                self._with(key, lambda pipeline: pipeline.deliver(frame, row))
+                if pipeline := self._alive(key):
+                    pipeline.deliver(frame, row)
 
-    def _with(self, key: int, action: Callable[[Pipeline], None]) -> None:
-        """Do something with a pipeline, unless it was released meanwhile."""
+    def _alive(self, key: int) -> Pipeline | None:
+        """The pipeline, unless it was released meanwhile."""
         pipeline = self._pipelines.get(key)
-        if pipeline is not None and not pipeline.released.is_set():
-            action(pipeline)
+        return None if pipeline is None or pipeline.released.is_set() else pipeline
