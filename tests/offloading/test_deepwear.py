@@ -76,6 +76,12 @@ def test_equal_blocks_are_one_class_and_googlenets_are_nine():
     assert len(reduction.block_classes(networks.reductions()["GoogLeNet"], shapes=False)) < 9
 
 
+def test_equal_blocks_take_equal_times_and_googlenets_do_not():
+    lines = networks.reductions()
+    assert study.block_time_spread(lines["nine equal Inception blocks"]) < 1.05  # one has the last pool behind it
+    assert study.block_time_spread(lines["GoogLeNet"]) > 1.5
+
+
 def test_same_kinds_in_another_wiring_are_another_class():
     def network(crossed):
         net = ModelBuilder("wiring", (4, 8, 8))

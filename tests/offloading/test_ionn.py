@@ -264,6 +264,15 @@ def test_other_networks_keep_the_reported_sums():
         other_networks.scaled_profile("mobilenet")
 
 
+def test_dense_layers_make_alexnets_stairs_short():
+    uploads = other_networks.uploads(study.bits_per_second(80))
+    halved = {
+        name: steps.arrival[np.argmax(steps.latency[1:] < 0.5 * steps.latency[0])] / at_once.total
+        for name, (steps, at_once) in uploads.items()
+    }
+    assert halved["AlexNet"] < 0.05 < min(halved["GoogLeNet"], halved["ResNet-50"])
+
+
 def test_lines_reproduce_a_network_that_follows_lines():
     graph = alexnet()
     seconds = np.array([1e-3 + 2e-10 * other_networks.work_of(layer) for layer in graph])

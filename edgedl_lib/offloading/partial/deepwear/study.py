@@ -17,7 +17,7 @@ from edgedl_lib.offloading.partial.deepwear.cuts import CutTable, all_cuts, grap
 from edgedl_lib.offloading.partial.deepwear.devices import PHONE_LOADS, Context, contexts, modelled_times
 from edgedl_lib.offloading.partial.deepwear.networks import BRANCHED, WearableCase
 from edgedl_lib.offloading.partial.deepwear.pipeline import stream_throughput
-from edgedl_lib.offloading.partial.deepwear.reduction import Reduction, reduce
+from edgedl_lib.offloading.partial.deepwear.reduction import Reduction, block_classes, reduce
 
 WIDE_RATES = tuple(float(rate) for rate in np.geomspace(1e5, 1e8, 31))  # bit/s
 
@@ -110,6 +110,13 @@ def min_cut_agreement(networks: tuple[WearableCase, ...], seed: int, graphs: int
 def largest_share(reductions: Mapping[str, Reduction]) -> float:
     """Largest share of the layers that is left as a line, percent."""
     return 100 * max(each.share for each in reductions.values())
+
+
+def block_time_spread(reduction: Reduction) -> float:
+    """Longest over shortest time on the watch among the line's blocks: what one measurement for all would hide."""
+    seconds = dict(zip(reduction.chain.layer_names, reduction.times(modelled_times(reduction.graph)[0]), strict=True))
+    blocks = [seconds[name] for names in block_classes(reduction) for name in names]
+    return float(max(blocks) / min(blocks))
 
 
 def search(graph: LayerGraph, context: Context) -> CutTable:

@@ -16,6 +16,7 @@ from edgedl_lib.nets.graph import LayerGraph
 from edgedl_lib.nets.layers import Layer
 from edgedl_lib.nets.zoo import alexnet, googlenet, mobilenet_v1, resnet_bottleneck
 from edgedl_lib.offloading.partial.ionn.profile import UnitProfile, alexnet_profile, unit_profile
+from edgedl_lib.offloading.partial.ionn.timeline import UploadTimeline, incremental_upload, upload_at_once
 
 ELEMENTWISE = "elementwise"  # whatever reads and writes each element once
 FREE_KINDS = ("flatten", "reshape")
@@ -102,3 +103,10 @@ def scaled_profile(name: str) -> UnitProfile:
     scaled = [time * total / time.sum() for time, total in zip(times, totals, strict=True)]
     image_bytes = 4 * int(np.prod(graph.input_shape))  # the authors send floats
     return unit_profile(graph.with_input_bytes(image_bytes), *scaled)
+
+
+def uploads(rate: float) -> dict[str, tuple[UploadTimeline, UploadTimeline]]:
+    """Upload in steps and at once of AlexNet, GoogLeNet and ResNet-50 over a link of `rate` bit/s."""
+    profiles = {"AlexNet": alexnet_profile()}
+    profiles |= {"GoogLeNet": scaled_profile("googlenet"), "ResNet-50": scaled_profile("resnet50")}
+    return {name: (incremental_upload(each, rate), upload_at_once(each, rate)) for name, each in profiles.items()}
