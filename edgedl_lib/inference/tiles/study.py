@@ -61,10 +61,10 @@ class Case:
         return float((output - self.plain).abs().max() / self.plain.abs().max())
 
 
-def case(graph: LayerGraph, seed: int = 0) -> Case:
-    """Random weights and a random picture."""
-    model = to_torch(graph, seed)
-    image = torch.rand(1, *graph.input_shape, generator=torch.Generator().manual_seed(seed))
+def case(graph: LayerGraph, seed: int = 0, precision: torch.dtype = torch.float32) -> Case:
+    """Random weights and a random picture; in double precision a wrong row cannot pass for rounding."""
+    model = to_torch(graph, seed).to(precision)
+    image = torch.rand(1, *graph.input_shape, generator=torch.Generator().manual_seed(seed)).to(precision)
     return Case(tile_network(model), image, model(image))
 
 
@@ -74,6 +74,15 @@ def tiled_error(given: Case, grids: Iterable[Grid] = GRIDS) -> float:
         given.error(run_tiled(given.network, given.image, grid, reuse=reuse))
         for grid in grids
         for reuse in (False, True)
+    )
+
+
+def fused_error(given: Case, grids: Iterable[Grid]) -> float:
+    """Largest error of fused evaluation over grids, each with and without reuse."""
+    return max(
+        given.error(run_fused(given.network, given.image, grid, reuse=reuse).output)
+        for grid in grids
+        for reuse in (True, False)
     )
 
 
