@@ -27,7 +27,7 @@ def plot_cost(axes: Axes, result: Sweep, single: np.ndarray) -> None:
     axes.text(left, 22.8, "equal weights", color="#8A5300", weight="bold")
     axes.text(quality[16], 18.5, "best single", color=COLORS["neutral"], weight="bold")
     axes.text(quality[12], 5.6, "mixed", color=COLORS["accent"], weight="bold")
-    axes.set(yscale="log", xlabel="required quality (%)", ylabel="cost (ms + mJ, halves)", ylim=(3, 140))
+    axes.set(yscale="log", xlabel="required quality (%)", ylabel="cost (½ ms + ½ mJ)", ylim=(3, 140))
     axes.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
     axes.minorticks_off()
 
@@ -44,7 +44,7 @@ def plot_shares(axes: Axes, result: Sweep) -> None:
             continue
         column = int(round(np.average(np.arange(len(quality)), weights=shares[index])))
         middle = tops[index, column] - shares[index, column] / 2
-        colour = "white" if index >= len(names) - 2 else "black"
+        colour = "white" if index == len(names) - 1 else "black"
         if column >= len(quality) - 2:  # a sliver at the edge: beside the axes
             axes.text(1.02, 0.5, name, rotation=90, va="center", transform=axes.transAxes, size=9)
         else:
