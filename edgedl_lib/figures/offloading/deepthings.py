@@ -42,6 +42,28 @@ def plot_throughput(
     many.set(xlabel="devices with frames, of six")
 
 
+def plot_radio(
+    axes: Axes, rates: Sequence[float], gains: Mapping[str, np.ndarray], reported: tuple[float, float], ours: float
+) -> None:
+    """Gain of stealing over each rival against the rate of the radio; the reported range shaded, our rate marked."""
+    megabits = np.asarray(rates) / 1e6
+    axes.axhspan(*reported, color=COLORS["end"], alpha=0.25, lw=0)
+    axes.text(
+        megabits[-1], np.sqrt(np.prod(reported)), "reported", color=END_TEXT, weight="bold", ha="right", va="center"
+    )
+    axes.axvline(ours / 1e6, color="black", lw=1, ls="--")
+    spots = {"sharing by the gateway": (0, 1.1, "left"), "sharing by the sources": (0, 0.72, "left")}
+    spots["everyone alone"] = (-1, 0.84, "right")
+    for (name, values), colour in zip(gains.items(), METHOD_COLOURS[1:], strict=True):
+        place, factor, side = spots[name]
+        axes.plot(megabits, values, "o-", color=COLORS[colour])
+        axes.text(megabits[place], factor * values[place], f"over {name}", color=COLORS[colour], weight="bold", ha=side)
+    axes.set(xscale="log", yscale="log", xlabel="radio (Mbit/s, shared)", ylabel="gain in throughput", ylim=(0.7, 11))
+    axes.set_xticks(megabits, [f"{rate:g}" for rate in megabits])
+    axes.set_yticks([1, 2, 4, 8], ["1×", "2×", "4×", "8×"])
+    axes.minorticks_off()
+
+
 def plot_departures(axes: Axes, departures: Departures, patience: float) -> None:
     """Time of the frame over the moment at which a thief leaves."""
     axes.bar(departures.time, departures.latency, width=0.55, color=COLORS["end"])

@@ -187,3 +187,14 @@ def throughput_by_devices(setting: ClusterSetting = SETTING) -> dict[str, np.nda
 def gain_over_nothing(streams: Streams, setting: ClusterSetting = SETTING) -> float:
     """Throughput of stealing over that of sources that keep their tasks."""
     return run_stealing(tasks(), streams, setting).throughput / run_alone(tasks(), streams, setting).throughput
+
+
+def radio_sweep(rates: Sequence[float], streams: Streams, setting: ClusterSetting = SETTING) -> dict[str, np.ndarray]:
+    """Gain of stealing in throughput over each other method, by the rate of the radio (bit/s); shape (rates,) each."""
+    settings = [replace(setting, rate=rate) for rate in rates]
+    stolen = [run_stealing(tasks(), streams, each).throughput for each in settings]
+    rivals = {name: method for name, method in METHODS.items() if method is not run_stealing}
+    return {
+        name: np.array(stolen) / [method(tasks(), streams, each).throughput for each in settings]
+        for name, method in rivals.items()
+    }
