@@ -52,7 +52,7 @@ def plot_radio(
         megabits[-1], np.sqrt(np.prod(reported)), "reported", color=END_TEXT, weight="bold", ha="right", va="center"
     )
     axes.axvline(ours / 1e6, color="black", lw=1, ls="--")
-    spots = {"sharing by the gateway": (0, 1.1, "left"), "sharing by the sources": (0, 0.72, "left")}
+    spots = {"sharing by the gateway": (0, 1.1, "left"), "sharing by the sources": (3, 0.8, "left")}
     spots["everyone alone"] = (-1, 0.84, "right")
     for (name, values), colour in zip(gains.items(), METHOD_COLOURS[1:], strict=True):
         place, factor, side = spots[name]
