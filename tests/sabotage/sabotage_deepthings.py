@@ -100,7 +100,7 @@ def zero_padding_at_tile_borders():
 
 @sabotage("deepthings.accuracy_loss")
 def inner_tiles_are_lost():
-    """Four tiles of nine never arrive and count as zeros."""
+    """Six tiles of nine never arrive and count as zeros."""
     data = digits(0, 16)
     body, head = tiles.trained_classifier(data, 0, epochs=1)
     maps = body(data.test.inputs).detach()
