@@ -399,6 +399,11 @@ def test_same_jobs_wherever_they_run_and_in_whatever_order_things_are_written():
 
     first, second = simulate(build(1), 4), simulate(build(-1), 4)
     assert first.left.tobytes() == second.left.tobytes()
+    at_once = [
+        changed(changed(build(order), "workloads.a.kind", "periodic"), "workloads.b.kind", "periodic")
+        for order in (1, -1)
+    ]
+    assert simulate(at_once[0], 4).left.tobytes() == simulate(at_once[1], 4).left.tobytes()
     home = changed(build(1), "applications.a.placement", {"w": "phone"})
     assert np.array_equal(draw(home, 4)[0].arrival, draw(build(1), 4)[0].arrival)
     assert not np.array_equal(first.arrival[:10], simulate(build(1), 5).arrival[:10])
@@ -416,6 +421,16 @@ def test_poisson_arrivals_have_their_rate():
     gaps = np.diff(run.arrival)
     assert len(run.arrival) == pytest.approx(10_000, abs=500)
     assert gaps.std() == pytest.approx(gaps.mean(), rel=0.03) and run.arrival.max() < 2000
+
+
+def test_what_is_drawn_for_a_job_is_independent():
+    tasks = [Task("a", seconds=1.0, distribution="exponential"), Task("b", seconds=1.0, after=["a"], probability=0.5)]
+    workload = Workload("app", "poisson", rate=1.0)
+    draws = draw(scenario(tasks, {"a": "phone", "b": "phone"}, workload=workload, duration=20_000.0), 3)[0]
+    gaps, work, needed = np.diff(draws.arrival), draws.factor[1:, 0], draws.needed[1:, 1]
+    drawn = np.corrcoef([gaps, work, needed]) - np.eye(3)
+    assert np.abs(drawn).max() < 0.03 and np.abs(np.corrcoef(gaps[1:], work[:-1])[0, 1]) < 0.03
+    assert work.mean() == pytest.approx(1.0, rel=0.03) and needed.mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_percentiles_and_summary():

@@ -303,6 +303,13 @@ def test_load_of_a_connection(write):
     assert offered_loads(dead)["wifi"] == float("inf")
 
 
+def test_load_of_tiles_on_a_connection(write):
+    tiles = GOOD.replace("seconds = 0.2", "seconds = 0.2\ncopies = 3\ninput_bytes = 500").replace(
+        "input_bytes = 1000", "input_bytes = 1000\nresult_bytes = 100"
+    )
+    assert offered_loads(load_scenario(write(tiles)))["wifi"] == pytest.approx(8 * 3 * (500 + 100) / 1e6)
+
+
 def test_load_of_a_chain_with_exits_counts_who_gets_there():
     tasks = [
         Task("first", seconds=0.1),

@@ -230,8 +230,6 @@ class Sharing:
         if self._jobs:
             self._busy = self.busy_seconds
             self._counter += self.capacity.done_between(self._updated, now) * self._share
-        else:
-            self._counter = 0.0  # a fresh start keeps its digits
         self._updated = now
 
     def _set_timer(self) -> None:
