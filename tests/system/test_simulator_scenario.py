@@ -310,6 +310,13 @@ def test_load_of_tiles_on_a_connection(write):
     assert offered_loads(load_scenario(write(tiles)))["wifi"] == pytest.approx(8 * 3 * (500 + 100) / 1e6)
 
 
+def test_load_of_results_counts_where_jobs_end(write):
+    exits = GOOD.replace("seconds = 0.2", "seconds = 0.2\nprobability = 0.25").replace(
+        "input_bytes = 1000", "input_bytes = 1000\nresult_bytes = 400"
+    )
+    assert offered_loads(load_scenario(write(exits)))["wifi"] == pytest.approx(8 * 0.25 * (10 + 400) / 1e6)
+
+
 def test_load_of_a_chain_with_exits_counts_who_gets_there():
     tasks = [
         Task("first", seconds=0.1),
