@@ -113,16 +113,33 @@ def test_the_fixed_video_is_inside_the_model():
     """Its frames are dropped, so its bitrate falls; it never beats the exact decision by more than the grid's step."""
     runs = policies.run_policies(PROFILE, replace(GOAL, least_accuracy=0.0, least_frame_rate=0.0), LINK)
     fixed = runs[policies.FIXED]
-    assert np.all(fixed.frame_rate * fixed.latency <= 1 + 1e-9)
+    assert np.all(fixed.frame_rate * fixed.latency <= 1 + 1e-9) and fixed.feasible.sum() > 80
     assert np.all(fixed.bitrate <= LINK)
     assert np.all(runs[policies.OURS].objective >= fixed.objective - 1.0)
+
+
+def test_limits_hold_for_every_policy_and_nobody_beats_the_exact_decision():
+    for name, plans in policies.run_policies(PROFILE, GOAL, LINK).items():
+        kept = plans.accuracy[plans.feasible]
+        assert np.all(kept >= GOAL.least_accuracy), name
+        assert np.all(plans.objective[~plans.feasible] == 0), name
+        if name != policies.FIXED:
+            assert np.all(optimise(PROFILE, GOAL, LINK).objective >= plans.objective - 1e-9), name
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_habit_about_the_place_is_beaten_where_the_link_nearly_dies(seed):
+    runs = policies.run_policies(PROFILE, GOAL, connection.decisions(connection.moving_phone(seed)))
+    for quantity in ("objective", "accuracy"):
+        assert policies.least_lead(runs, quantity) > 0
+        assert policies.least_lead(runs, quantity, policies.BOUND_TO_A_PLACE) > 0
 
 
 def test_recordings_that_are_too_short_are_refused(tmp_path):
     path = tmp_path / "short.csv"
     path.write_text("trace,time_s,throughput_mbps\na,0,1\na,60,1\n")
-    with pytest.raises(ValueError, match="holds 0 recordings of two minutes, 1 are needed"):
-        connection.recorded_phones(path, 1)
+    with pytest.raises(ValueError, match="holds no recording of two minutes among 1"):
+        connection.recorded_phones(path)
 
 
 def test_measured_networks_decide_and_are_counted_on_test_images():

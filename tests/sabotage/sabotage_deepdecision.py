@@ -23,7 +23,9 @@ def frame_rate_alone():
     return {"deepdecision.fps": rates.mean(), "deepdecision.fps_share": study.share_within(rates)}
 
 
-@sabotage("deepdecision.accuracy_vs_baselines", "deepdecision.objective_vs_baselines")
+@sabotage(
+    "deepdecision.accuracy_vs_baselines", "deepdecision.accuracy_vs_places", "deepdecision.objective_vs_baselines"
+)
 def never_at_home():
     """A planner that tunes the video, but never leaves the server."""
     bandwidth = connection.decisions(connection.moving_phone(0))
@@ -31,6 +33,7 @@ def never_at_home():
     runs[policies.OURS] = runs["remote only"]
     return {
         "deepdecision.accuracy_vs_baselines": 100 * policies.least_lead(runs, "accuracy"),
+        "deepdecision.accuracy_vs_places": 100 * policies.least_lead(runs, "accuracy", policies.BOUND_TO_A_PLACE),
         "deepdecision.objective_vs_baselines": policies.least_lead(runs, "objective"),
     }
 

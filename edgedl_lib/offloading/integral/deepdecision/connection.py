@@ -31,22 +31,24 @@ def moving_phone(seed: int) -> Trace:
     return Trace("moving phone", walk.time, rate)
 
 
-def recorded_phones(path: str | os.PathLike, count: int) -> list[Trace]:
-    """The first `count` recordings of a trace file that last two minutes.
+def recorded_phones(path: str | os.PathLike) -> list[Trace]:
+    """All recordings of a trace file that last two minutes.
+
+    A recording of throughput is the rate of a link only in the direction that was kept busy.  Those of Riiser et al.
+    2013 are downloads over 3G; they stand for an uplink of that kind.
 
     Raises
     ------
     ValueError
-        If the file holds fewer.
+        If the file holds none.
     """
-    long = []
-    for name in trace_names(path):
-        trace = load_trace(name, path, direction="uplink")
-        if trace.duration >= DURATION:
-            long.append(trace)
-        if len(long) == count:
-            return long
-    raise ValueError(f"{os.fspath(path)} holds {len(long)} recordings of two minutes, {count} are needed")
+    recordings = [load_trace(name, path) for name in trace_names(path)]
+    long = [trace for trace in recordings if trace.duration >= DURATION]
+    if not long:
+        raise ValueError(
+            f"{os.fspath(path)} holds no recording of two minutes among {len(recordings)}: use another file"
+        )
+    return long
 
 
 def decisions(trace: Trace) -> np.ndarray:

@@ -6,8 +6,7 @@ them as strong as they can be; the last one, an application without any control,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,21 +15,21 @@ from edgedl_lib.offloading.integral.deepdecision.profile import MEGABIT, Profile
 
 FIXED_RESOLUTION, FIXED_BITRATE, FIXED_RATE = 2, 2.0 * MEGABIT, 15.0  # 352x352 pixels, bit/s, frames/s
 OURS, FIXED = "DeepDecision", "fixed video"
+BOUND_TO_A_PLACE = ("remote only", "local only", "strawman")
 
 
 def run_policies(profile: Profile, goal: Goal, bandwidth: np.ndarray) -> dict[str, Plans]:
     """Plans of DeepDecision and of all baselines on the same intervals.
 
-    A baseline does not know of an accuracy floor: it answers as well as its habit allows.
+    The goal's limits hold for all alike: an interval in which a habit cannot meet them counts for nothing.
 
     Parameters
     ----------
     bandwidth : ndarray, shape (T,)
         bit/s.
     """
-    careless = replace(goal, least_accuracy=0.0)
-    remote = optimise(profile.only(remote=True), careless, bandwidth)
-    local = optimise(profile.only(remote=False), careless, bandwidth)
+    remote = optimise(profile.only(remote=True), goal, bandwidth)
+    local = optimise(profile.only(remote=False), goal, bandwidth)
     return {
         OURS: optimise(profile, goal, bandwidth),
         "remote only": remote,
@@ -49,13 +48,14 @@ def fixed_video(profile: Profile, goal: Goal, bandwidth: np.ndarray) -> Plans:
     rate = np.minimum(FIXED_RATE, 1 / latency)
     accuracy = profile.accuracy(detector, FIXED_RESOLUTION, bits_per_frame * rate, latency)
     power = profile.power(detector, FIXED_RESOLUTION, bits_per_frame * rate, rate)
-    sends = rate > 0
+    meets = (rate > 0) & (rate >= goal.least_frame_rate) & (accuracy >= goal.least_accuracy) & (power <= goal.power)
     columns = (profile.pixels[FIXED_RESOLUTION], bits_per_frame * rate, rate, accuracy)
-    columns += (np.where(sends, latency, 0.0), power, np.where(sends, goal.score(rate, accuracy), 0.0))
-    return Plans(sends, sends, *(np.where(sends, column, 0) for column in columns))
+    columns += (latency, power, goal.score(rate, accuracy))
+    return Plans(meets, meets, *(np.where(meets, column, 0) for column in columns))
 
 
-def least_lead(plans: Mapping[str, Plans], quantity: str) -> float:
-    """Mean of `quantity` over the intervals, DeepDecision's minus that of its best baseline."""
+def least_lead(plans: Mapping[str, Plans], quantity: str, rivals: Sequence[str] | None = None) -> float:
+    """Mean of `quantity` over the intervals, DeepDecision's minus that of its best rival (all, unless named)."""
     means = {name: float(np.mean(getattr(each, quantity))) for name, each in plans.items()}
-    return means.pop(OURS) - max(means.values())
+    ours = means.pop(OURS)
+    return ours - max(means[name] for name in (rivals or means))
