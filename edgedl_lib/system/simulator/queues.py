@@ -107,7 +107,8 @@ def enough_jobs(queue: str, load: float) -> int:
 
     The higher the load, the longer it fluctuates; and at several servers few jobs wait at all at a low load.
     """
-    return int(max(12e6 if queue == "M/M/4" else 3e6, 3e5 / (1 - load) ** 2))
+    least, growth = {"M/M/4": (12e6, 3e5), "M/D/1": (2e6, 1.5e5)}.get(queue, (3e6, 3e5))
+    return int(max(least, growth / (1 - load) ** 2))
 
 
 def check_queues(seed: int, times: float = 1.0) -> list[QueueCheck]:
