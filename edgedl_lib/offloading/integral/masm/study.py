@@ -83,7 +83,8 @@ def over_baselines(result: Sweep) -> float:
 
 def least_slack(result: Sweep) -> float:
     """Least difference (percentage points) between achieved and required quality."""
-    return 100 * min(each.quality - want for each, want in zip(result.allocations, result.quality, strict=True))
+    slacks = [each.quality - want for each, want in zip(result.allocations, result.quality, strict=True)]
+    return round(100 * min(slacks), 6) + 0.0  # what the steps' own tolerance leaves is no slack
 
 
 def grid_cost(cloudlet: Cloudlet, pair: Algorithms, quality: float) -> float:
