@@ -98,39 +98,44 @@ def weight_step(cloudlet: Cloudlet, algorithms: Algorithms, capacities: np.ndarr
     The derivative of the cost is ``a + theta s / (s - w lambda)^2`` with ``s = f / c``; it equals ``nu + eta q`` at the
     optimum, nu for the sum of the weights and eta for the quality, which gives w in closed form.
     """
-    theta, rate = cloudlet.delay_weight, cloudlet.arrival_rate
-    speed = capacities / algorithms.cycles  # tasks/s
-    sending = cloudlet.sending(algorithms)
-    fixed = theta * sending + (1 - theta) * (
-        cloudlet.switched_capacitance * capacities**2 * algorithms.cycles + cloudlet.radio_power * sending
-    )
-    largest = speed / rate / (1 + STABILITY_MARGIN)
-    usable = capacities > 0
-    entry = np.where(usable, fixed + theta / np.where(usable, speed, 1.0), np.inf)  # derivative at w = 0
-
-    def weights(eta: np.ndarray) -> np.ndarray:
-        bonus = eta[:, None] * algorithms.quality
-
-        def at(nu: np.ndarray) -> np.ndarray:
-            worth = np.maximum(nu[:, None] + bonus - fixed, 1e-300)
-            w = (speed - np.sqrt(theta * speed / worth)) / rate
-            return np.clip(np.where(usable, w, 0.0), 0.0, np.minimum(largest, 1.0))
-
-        low = np.min(entry - bonus, axis=1)
-        high = np.max(np.where(usable, entry, -np.inf), axis=1) + eta + _steepest(theta, speed, rate)
-        found = at(increasing_root(lambda nu: at(nu).sum(axis=1) - 1, low, high))
-        return found / found.sum(axis=1, keepdims=True)
-
-    free = weights(np.zeros(len(quality)))
+    priced = _PricedWeights(cloudlet, algorithms, capacities)
+    free = priced.weights(np.zeros(len(quality)))
     poor = free @ algorithms.quality < quality
     if not poor.any():
         return free
     low, high = np.full(len(quality), np.log(1e-9)), np.full(len(quality), np.log(LARGEST_MULTIPLIER))
-    eta = increasing_root(lambda e: weights(np.exp(e)) @ algorithms.quality - quality, low, high)
-    return np.where(poor[:, None], weights(np.exp(eta)), free)
+    eta = increasing_root(lambda e: priced.weights(np.exp(e)) @ algorithms.quality - quality, low, high)
+    return np.where(poor[:, None], priced.weights(np.exp(eta)), free)
 
 
-def _steepest(theta: float, speed: np.ndarray, rate: float) -> np.ndarray:
-    """Largest derivative of the delay term that a weight within the margin can have, (S,)."""
-    spare = speed * STABILITY_MARGIN / (1 + STABILITY_MARGIN)
-    return np.max(np.divide(theta * speed, spare**2, out=np.zeros_like(speed), where=spare > 0), axis=1)
+class _PricedWeights:
+    """Weights (S, n) as functions of the multipliers, for given capacities."""
+
+    def __init__(self, cloudlet: Cloudlet, algorithms: Algorithms, capacities: np.ndarray) -> None:
+        theta, sending = cloudlet.delay_weight, cloudlet.sending(algorithms)
+        energy = cloudlet.switched_capacitance * capacities**2 * algorithms.cycles + cloudlet.radio_power * sending
+        self.theta, self.rate, self.quality = theta, cloudlet.arrival_rate, algorithms.quality
+        self.speed = capacities / algorithms.cycles  # tasks/s
+        self.usable = capacities > 0
+        self.fixed = theta * sending + (1 - theta) * energy  # what a share costs, whatever its size
+        self.largest = np.minimum(self.speed / self.rate / (1 + STABILITY_MARGIN), 1.0)
+        self.entry = self.fixed + theta / np.where(self.usable, self.speed, 1.0)  # derivative at w = 0
+
+    def at(self, nu: np.ndarray, bonus: np.ndarray) -> np.ndarray:
+        """Weights for the multiplier of their sum, and what their quality earns them."""
+        worth = np.maximum(nu[:, None] + bonus - self.fixed, 1e-300)
+        weights = (self.speed - np.sqrt(self.theta * self.speed / worth)) / self.rate
+        return np.where(self.usable, np.clip(weights, 0.0, self.largest), 0.0)
+
+    def weights(self, eta: np.ndarray) -> np.ndarray:
+        """Weights of sum one for the multiplier of quality."""
+        bonus = eta[:, None] * self.quality
+        low = np.min(np.where(self.usable, self.entry - bonus, np.inf), axis=1)
+        high = np.max(np.where(self.usable, self.entry + self._steepest(), 0.0), axis=1) + eta
+        found = self.at(increasing_root(lambda nu: self.at(nu, bonus).sum(axis=1) - 1, low, high), bonus)
+        return found / found.sum(axis=1, keepdims=True)
+
+    def _steepest(self) -> np.ndarray:
+        """Derivative of the delay at the largest stable weight."""
+        spare = np.where(self.usable, self.speed, 1.0) * STABILITY_MARGIN / (1 + STABILITY_MARGIN)
+        return self.theta * self.speed / spare**2
