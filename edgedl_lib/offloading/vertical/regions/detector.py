@@ -46,7 +46,7 @@ class Training:
 
 
 EDGE = Training(hidden=48, epochs=10, crops=4000)
-CLOUD = Training(hidden=128, epochs=12, crops=5000)
+CLOUD = Training(hidden=192, epochs=12, crops=6000)
 
 
 def network(hidden: int) -> nn.Sequential:

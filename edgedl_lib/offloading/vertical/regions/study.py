@@ -18,6 +18,7 @@ from edgedl_lib.offloading.vertical.regions.cameras import (
     run_arm,
     truth_in_order,
 )
+from edgedl_lib.offloading.vertical.regions.delay import Traffic
 from edgedl_lib.offloading.vertical.regions.detector import CLOUD, EDGE, detect, least_confidence, train_detector
 from edgedl_lib.offloading.vertical.regions.saliency import regions_of_interest
 from edgedl_lib.offloading.vertical.regions.scenes import SIDE, Videos, generate
@@ -114,9 +115,9 @@ def compare(videos: Videos, detectors: Detectors, seed: int, ratios: Sequence[fl
     return Comparison(videos, raw, arms)
 
 
-def largest_rise(comparison: Comparison, arm: str = "regions") -> float:
-    """Most points gained from one ratio to a stronger one."""
-    _, precision = comparison.curve(arm)
+def largest_rise_of_mean(compared: Sequence[Comparison], arm: str = "regions") -> float:
+    """Most points that the mean over all videos gains from one ratio to a stronger one; negative if it only falls."""
+    precision = np.mean([each.curve(arm)[1] for each in compared], axis=0)
     return float(max(later - earlier for k, earlier in enumerate(precision) for later in precision[k + 1 :]))
 
 
@@ -193,6 +194,15 @@ def with_cloud(comparison: Comparison, detectors: Detectors, ratio: float = 0.6)
     high = detect(detectors.cloud, comparison.arms["uniform", 0.0].frames)
     cloud_only = average_precision(high, truth)
     return Fallback(float(unsure.mean()), arm.precision, average_precision(together, truth), cloud_only)
+
+
+def mean_traffic(compared: Sequence[Comparison], behind: Sequence[Fallback], ratio: float = 0.6) -> Traffic:
+    """Bytes and shares over all videos, for the model of the response delay."""
+    return Traffic(
+        with_regions=float(np.mean([each.arms["regions", ratio].sizes.mean() for each in compared])),
+        high_quality=float(np.mean([each.arms["uniform", 0.0].sizes.mean() for each in compared])),
+        sent_on=float(np.mean([each.share for each in behind])),
+    )
 
 
 def sent_on(found: Sequence[Detections], frames: np.ndarray, chosen: np.ndarray, cloud: nn.Module) -> list[Detections]:
