@@ -27,7 +27,7 @@ SHORT = {
     "send the encoder": "encoder",
     "send codes": "codes",
 }
-LEAST_LABEL = 0.055  # share of the longer history that a stage needs for its name to fit
+LEAST_LABEL = 0.065  # share of the longer history that a stage needs for its name to fit
 
 
 def plot_accuracy_over_bytes(
@@ -36,18 +36,22 @@ def plot_accuracy_over_bytes(
     """Accuracy of trained encoders over the bytes of a code, the raw-data model and one untrained encoder."""
     axes.plot(codes, 100 * accuracies, "-o", color=COLORS["edge"])
     axes.axhline(100 * raw, color=COLORS["cloud"], ls="--")
-    axes.text(1, 100 * raw + 1, "cloud-only, all 64 pixels", color=COLORS["cloud"], weight="bold", va="bottom")
+    axes.text(1, 100 * raw + 1, "cloud-only, all pixels", color=COLORS["cloud"], weight="bold", va="bottom")
     axes.plot(chosen, 100 * untrained, "s", color=COLORS["neutral"], ms=8)
     axes.annotate(
         "the same bytes from an\nuntrained encoder",
         (chosen, 100 * untrained),
-        (10, -8),
+        (0, -9),
         textcoords="offset points",
         color=COLORS["neutral"],
         weight="bold",
+        ha="center",
         va="top",
     )
-    axes.text(2.2, 100 * accuracies[1] - 6, "codes of a trained encoder", color=COLORS["edge"], weight="bold", va="top")
+    where = (codes[1], 100 * accuracies[1])
+    axes.annotate(
+        "codes of a trained encoder", where, (10, -12), textcoords="offset points", color=COLORS["edge"], weight="bold"
+    )
     axes.set(xscale="log", xlabel="bytes that the edge sends per image", ylabel="accuracy (%)", ylim=(30, 104))
     axes.set_xticks(codes, [str(code) for code in codes])
     axes.minorticks_off()
@@ -79,4 +83,5 @@ def plot_time_ratio(axes: Axes, rates: np.ndarray, ratios: Mapping[str, Sequence
     axes.axhline(1, color="black", lw=1)
     axes.text(rates[0] / 1e6, 1.03, "as long as cloud-only", va="bottom")
     axes.set(xscale="log", xlabel="backhaul (Mb/s)", ylabel="time over cloud-only", xlim=(None, 3.5 * rates[-1] / 1e6))
+    axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
     axes.set_ylim(0, 1.1 * max(max(values) for values in ratios.values()))

@@ -15,7 +15,7 @@ from edgedl_lib.offloading.vertical.regions.average_precision import Detections,
 from edgedl_lib.offloading.vertical.regions.detector import detect
 from edgedl_lib.offloading.vertical.regions.rate import fit
 from edgedl_lib.offloading.vertical.regions.saliency import regions_of_interest, shuffled
-from edgedl_lib.offloading.vertical.regions.scenes import SIDE, Videos
+from edgedl_lib.offloading.vertical.regions.scenes import SIDE, Videos, truth_in_order
 
 TRUSTED = 0.4  # confidence from which a box is sent back to the camera
 BLOCKS = (SIDE // codec.BLOCK) ** 2
@@ -108,13 +108,3 @@ def decompress(streams: list[bytes], side: int = SIDE) -> np.ndarray:
     """Frames (n, side, side) of the streams."""
     blocks = (side // codec.BLOCK) ** 2
     return codec.restore(np.stack([codec.decode(stream, blocks) for stream in streams]), side, side)
-
-
-def truth_in_order(videos: Videos) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Boxes and labels of all frames, by time, then by video."""
-    return [pair for time in range(videos.length) for pair in videos.truth(time)]
-
-
-def frames_in_order(videos: Videos) -> np.ndarray:
-    """All frames, by time, then by video, (frames, 96, 96)."""
-    return videos.frames.swapaxes(0, 1).reshape(-1, SIDE, SIDE)

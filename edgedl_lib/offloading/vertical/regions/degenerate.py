@@ -3,9 +3,9 @@
 import numpy as np
 
 from edgedl_lib.offloading.vertical.regions import codec
-from edgedl_lib.offloading.vertical.regions.cameras import BLOCKS, compress, decompress, frames_in_order
+from edgedl_lib.offloading.vertical.regions.cameras import BLOCKS, compress, decompress
 from edgedl_lib.offloading.vertical.regions.saliency import regions_of_interest
-from edgedl_lib.offloading.vertical.regions.scenes import Videos
+from edgedl_lib.offloading.vertical.regions.scenes import Videos, frames_in_order
 
 RATIO = 0.6
 

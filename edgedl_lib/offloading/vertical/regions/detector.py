@@ -14,7 +14,15 @@ from torch.nn import functional
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.nets.training import build, train
 from edgedl_lib.offloading.vertical.regions.average_precision import Detections, containment, overlap
-from edgedl_lib.offloading.vertical.regions.scenes import ABSENT, DIGIT, SCALES, SIDE, Videos
+from edgedl_lib.offloading.vertical.regions.scenes import (
+    ABSENT,
+    DIGIT,
+    SCALES,
+    SIDE,
+    Videos,
+    frames_in_order,
+    truth_in_order,
+)
 from edgedl_lib.offloading.vertical.regions.windows import cut_windows, filtered_windows
 
 BACKGROUND = 10
@@ -23,6 +31,7 @@ LEAST_SCORE = 0.2
 SAME_OBJECT = 0.4  # share of the smaller window above which the weaker of two is dropped
 BESIDE = 0.3  # overlap with an object under which a window counts as background
 BACKGROUND_SHARE = 2  # windows of background for every window of an object
+MINED = 240  # frames searched for hard windows of background
 JITTER = 0.5  # in grid steps: as far as the sliding window may miss an object
 
 
@@ -46,7 +55,7 @@ class Training:
 
 
 EDGE = Training(hidden=48, epochs=10, crops=4000)
-CLOUD = Training(hidden=192, epochs=12, crops=6000)
+CLOUD = Training(hidden=128, epochs=10, crops=6000)
 
 
 def network(hidden: int) -> nn.Sequential:
@@ -141,10 +150,10 @@ def background_crops(videos: Videos, count: int, rng: np.random.Generator) -> Sp
 
 
 def mistaken_windows(model: nn.Module, videos: Videos) -> Split:
-    """Windows of the first and the last frames that are taken for an object and overlap none."""
+    """Windows that are taken for an object and overlap none, in up to MINED frames spread over the videos."""
     owner, boxes = [], []
-    frames = np.concatenate([videos.frames[:, 0], videos.frames[:, -1]])
-    truth = videos.truth(0) + videos.truth(videos.length - 1)
+    every = slice(None, None, -(-len(videos) * videos.length // MINED))
+    frames, truth = frames_in_order(videos)[every], truth_in_order(videos)[every]
     for index, (found, (objects, _)) in enumerate(zip(detect(model, frames), truth, strict=True)):
         alone = found.boxes[overlap(found.boxes, objects).max(axis=1, initial=0) < BESIDE]
         owner += [index] * len(alone)

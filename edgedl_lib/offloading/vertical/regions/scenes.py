@@ -105,6 +105,16 @@ def generate(digits: np.ndarray, labels: np.ndarray, count: int, length: int, se
     return Videos(frames, boxes, classes)
 
 
+def truth_in_order(videos: Videos) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Boxes and labels of all frames, by time, then by video."""
+    return [pair for time in range(videos.length) for pair in videos.truth(time)]
+
+
+def frames_in_order(videos: Videos) -> np.ndarray:
+    """All frames, by time, then by video, (frames, 96, 96)."""
+    return videos.frames.swapaxes(0, 1).reshape(-1, SIDE, SIDE)
+
+
 def background(rng: np.random.Generator, look: Look) -> np.ndarray:
     """A still scene, (96, 96): slow shading, patches of foliage, and walls with straight edges."""
     shading = enlarge(rng.uniform(60, 140, (4, 4)), SIDE)

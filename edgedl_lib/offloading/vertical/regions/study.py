@@ -12,16 +12,14 @@ from edgedl_lib.offloading.vertical.regions.average_precision import Detections,
 from edgedl_lib.offloading.vertical.regions.cameras import (
     Arm,
     decompress,
-    frames_in_order,
     no_regions,
     random_regions,
     run_arm,
-    truth_in_order,
 )
 from edgedl_lib.offloading.vertical.regions.delay import Traffic
 from edgedl_lib.offloading.vertical.regions.detector import CLOUD, EDGE, detect, least_confidence, train_detector
 from edgedl_lib.offloading.vertical.regions.saliency import regions_of_interest
-from edgedl_lib.offloading.vertical.regions.scenes import SIDE, Videos, generate
+from edgedl_lib.offloading.vertical.regions.scenes import SIDE, Videos, frames_in_order, generate, truth_in_order
 
 RATIOS = (0.2, 0.4, 0.6, 0.8)
 ARMS = ("uniform", "regions", "random")
@@ -49,9 +47,17 @@ class Detectors:
     threshold: float
 
 
-def prepare(data: Dataset, seed: int, videos: int = 120, held_out: int = 150) -> Detectors:
-    """Train both detectors; choose high quality and the threshold on videos that are neither trained on nor tested."""
-    training = _videos(data.train, videos, 4, 3 * seed)
+def prepare(data: Dataset, seed: int, scenes: int = 360, held_out: int = 150) -> Detectors:
+    """Train both detectors; choose high quality and the threshold on videos that are neither trained on nor tested.
+
+    Parameters
+    ----------
+    scenes : int
+        To train on, one frame of each: other scenes teach more than other frames.
+    held_out : int
+        Scenes for high quality; a twelfth of it, as videos, for the threshold.
+    """
+    training = _videos(data.train, scenes, 1, 3 * seed)
     edge, cloud = (train_detector(training, each, seed) for each in (EDGE, CLOUD))
     high = high_quality(edge, _videos(data.validation, held_out, 1, 3 * seed + 1))  # many scenes, one frame of each
     validation = _videos(data.validation, max(2, held_out // 12), 5, 3 * seed + 1)
