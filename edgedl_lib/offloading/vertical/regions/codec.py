@@ -37,6 +37,9 @@ def step_size(number: np.ndarray | int) -> np.ndarray | float:
     return np.exp2(np.asarray(number) / 32)
 
 
+STEP_INVERSES = (1 / step_size(np.arange(STEPS))).astype(np.float32)
+
+
 def transform(frames: np.ndarray) -> np.ndarray:
     """Coefficients of every block, (n, blocks, 64) in zigzag order, of grey frames (n, height, width)."""
     n, height, width = frames.shape
@@ -91,9 +94,9 @@ class Plan:
 
 def encode(coefficients: np.ndarray, plan: Plan) -> bytes:
     """The stream of one frame's coefficients, (blocks, 64)."""
-    steps = step_size(plan.step_numbers()).astype(np.float32)
-    levels = np.rint(coefficients / steps[:, None]).astype(np.int32).T  # by frequency: runs of zeros get long
-    folded = np.where(levels < 0, -2 * levels - 1, 2 * levels).astype(np.uint16)  # signs in the lowest bit
+    shrink = STEP_INVERSES[plan.step_numbers()]
+    levels = np.rint(coefficients.T * shrink).astype(np.int16)  # by frequency: runs of zeros get long
+    folded = ((levels << 1) ^ (levels >> 15)).view(np.uint16)  # 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
     wide = int(folded.max()) > 255
     planes = folded.astype(np.uint8).tobytes() + ((folded >> 8).astype(np.uint8).tobytes() if wide else b"")
     mode = UNIFORM if plan.uniform else REGIONS
@@ -132,5 +135,5 @@ def decode(stream: bytes, blocks: int) -> np.ndarray:
     if len(planes) != count * (1 + wide):
         raise ValueError(f"the stream holds {len(planes)} coefficient bytes, {count * (1 + wide)} fit {blocks} blocks")
     folded = planes[:count].astype(np.int32) + (planes[count:].astype(np.int32) << 8 if wide else 0)
-    levels = np.where(folded % 2, -(folded + 1) // 2, folded // 2).reshape(BLOCK * BLOCK, blocks).T
+    levels = ((folded >> 1) ^ -(folded & 1)).reshape(BLOCK * BLOCK, blocks).T
     return (levels * step_size(numbers)[:, None]).astype(np.float32)

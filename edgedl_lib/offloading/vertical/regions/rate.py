@@ -2,7 +2,7 @@
 
 All plans of one frame lie on one path.  It starts where every block has the high-quality step, coarsens the background
 until it is WIDEST_GAP step numbers coarser than the regions, and then both together, to the last step.  Bytes fall
-along the path, so a bisection over it finds the first plan that fits, measured with the real encoder.
+along the path, so a search along it finds a plan that fits, measured with the real encoder.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from edgedl_lib.offloading.vertical.regions.codec import STEPS, Plan, encode
 
 WIDEST_GAP = 48  # step numbers: the background is quantised at most 2 ** 1.5 times as coarsely as the regions
+NEAR = 0.99  # share of the budget that is used well enough
 
 
 def plan_at(position: int, regions: np.ndarray, high: int) -> Plan:
@@ -29,7 +30,10 @@ def path_length(regions: np.ndarray, high: int) -> int:
 
 
 def fit(coefficients: np.ndarray, regions: np.ndarray, high: int, budget: float) -> bytes:
-    """The first stream along the path with at most `budget` bytes; the last one if none is small enough.
+    """A stream on the path with at most `budget` bytes and not much less; the last one if none is small enough.
+
+    Bytes fall nearly exponentially along the path, so each try stands where a straight line through the logarithms of
+    both ends meets the budget, and every third try in the middle.
 
     Parameters
     ----------
@@ -41,12 +45,21 @@ def fit(coefficients: np.ndarray, regions: np.ndarray, high: int, budget: float)
     if len(stream) <= budget:
         return stream
     low, top = 0, path_length(regions, high) - 1  # low is too large, top is the last resort
-    best = None
-    while top - low > 1:
-        middle = (low + top) // 2
+    best = encode(coefficients, plan_at(top, regions, high))
+    sizes = [len(stream), len(best)]
+    tries = 0
+    while top - low > 1 and sizes[1] <= budget and len(best) < NEAR * budget:
+        middle = between(low, top, np.log(sizes[0] / budget) / np.log(sizes[0] / sizes[1]), tries % 3 == 2)
         stream = encode(coefficients, plan_at(middle, regions, high))
+        tries += 1
         if len(stream) <= budget:
-            top, best = middle, stream
+            top, best, sizes[1] = middle, stream, len(stream)
         else:
-            low = middle
-    return encode(coefficients, plan_at(top, regions, high)) if best is None else best
+            low, sizes[0] = middle, len(stream)
+    return best
+
+
+def between(low: int, top: int, share: float, halve: bool) -> int:
+    """A position strictly between both ends, at the given share of the way or in the middle."""
+    guess = (low + top) // 2 if halve else round(low + share * (top - low))
+    return int(min(max(guess, low + 1), top - 1))
