@@ -1,10 +1,11 @@
-"""The checks of the exercises on horizontal collaboration: right answers pass, wrong ones meet the hint that fits."""
+"""The checks of the exercises on strips and tiles: right answers pass, wrong ones meet the hint that fits."""
 
 import numpy as np
 import pytest
 
-from edgedl_lib.exercises import horizontal_collaboration as checks
+from edgedl_lib.exercises import strips_and_tiles as checks
 from edgedl_lib.inference.tiles.intervals import Axis, Interval, exact_input
+from edgedl_lib.offloading.horizontal.deepthings.gateway import Gateway
 from edgedl_lib.offloading.horizontal.modnn.borders import biased_borders
 
 
@@ -84,37 +85,60 @@ def test_wrong_heights_meet_their_hint(hint):
         checks.check_strip_heights(WRONG_HEIGHTS[hint])
 
 
-def johnson(send, compute, *, late=-1):
-    tasks = range(len(send))
-    first = sorted((i for i in tasks if send[i] < compute[i]), key=lambda i: send[i])
-    return first + sorted((i for i in tasks if send[i] >= compute[i]), key=lambda i: late * compute[i])
+def steal(queues, device, last, *, first=1, end=None, choose=lambda queue: queue[0]):
+    if queues[device]:
+        return device, choose(queues[device])
+    count = len(queues)
+    for step in range(first, first + count if end is None else end):
+        source = (last + step) % count
+        if queues[source]:
+            return source, choose(queues[source])
+    return None
 
 
-WRONG_ORDERS = {
-    "First come, first served": lambda s, c: list(range(len(s))),
-    "Short uploads first": lambda s, c: sorted(range(len(s)), key=lambda i: s[i]),
-    "Short jobs first": lambda s, c: sorted(range(len(s)), key=lambda i: s[i] + c[i]),
-    "LONGEST computation": lambda s, c: johnson(s, c, late=1),
-    "other way round": lambda s, c: johnson(s, c)[::-1],
-    "in the order once": lambda s, c: [0] * len(s),
-    "list of task numbers": lambda s, c: 0,
-    "Return a whole number": lambda s, c: sorted(s),
-    "ends at": lambda s, c: sorted(range(len(s)), key=lambda i: -c[i]),
+def by_the_gateway(queues, device, last):
+    gateway = Gateway([], tiles=1)
+    for source in [*range(last + 1, len(queues)), *range(last + 1)]:
+        if queues[source]:
+            gateway.register(source)
+    source = device if queues[device] else gateway.next_victim(device)
+    return None if source is None else (source, queues[source].pop(0))
+
+
+def from_others(queues, device, last):
+    return steal([[] if source == device else queue for source, queue in enumerate(queues)], device, last)
+
+
+def richest(queues, device, last):
+    source = device if queues[device] else int(np.argmax([len(queue) for queue in queues]))
+    return (source, queues[source][0]) if queues[source] else None
+
+
+WRONG_THIEVES = {
+    "tiles of its own steals nothing": from_others,
+    "begin with the device after it": lambda *c: steal(*c, first=0),
+    "Always from device 0": lambda queues, device, last: steal(queues, device, -1),
+    "After the last device comes device 0": lambda queues, device, last: steal(
+        queues, device, last, end=len(queues) - last
+    ),
+    "the last victim is robbed again": lambda queues, device, last: steal(
+        queues, device, last, end=len(queues) + (last < 0)
+    ),
+    "longest queue": richest,
+    "head of the queue": lambda *c: steal(*c, choose=lambda queue: queue[-1]),
+    "Return a pair": lambda queues, *c: 0,
+    "Return a whole number": lambda *c: ("a", "b"),
+    "is right": lambda *c: None,
+    "raised IndexError": lambda queues, device, last: (device, queues[device][0]),
 }
 
 
-def test_right_orders_pass():
-    assert "Right." in repr(checks.check_upload_order(johnson))
+@pytest.mark.parametrize("right", [steal, by_the_gateway])
+def test_right_thieves_pass_even_if_they_empty_the_queues(right):
+    assert "Right." in repr(checks.check_next_tile(right))
 
 
-@pytest.mark.parametrize("hint", WRONG_ORDERS)
-def test_wrong_orders_meet_their_hint(hint):
+@pytest.mark.parametrize("hint", WRONG_THIEVES)
+def test_wrong_thieves_meet_their_hint(hint):
     with pytest.raises(AssertionError, match=hint):
-        checks.check_upload_order(WRONG_ORDERS[hint])
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_johnsons_rule_is_the_best_of_all_orders(seed):
-    send, compute = np.random.default_rng(seed).uniform(0.1, 1, (2, 6)).tolist()
-    ends = checks._makespan(johnson(send, compute), send, compute)
-    assert ends == pytest.approx(checks.best_by_trying(send, compute))
+        checks.check_next_tile(WRONG_THIEVES[hint])

@@ -1,4 +1,4 @@
-"""Checks for the exercises of the chapter on horizontal collaboration: tiles, strips, and a queue before a server.
+"""Checks for the exercises on one network that is spread over many devices: tiles, strips, and stolen tiles.
 
 Each check takes the learner's own function, tries it on several instances, degenerate ones among them, and answers with
 a hint: as the returned object when all is right, as the message of an AssertionError when not.
@@ -6,7 +6,6 @@ a hint: as the returned object when all is right, as the message of an Assertion
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -74,33 +73,29 @@ def check_strip_heights(strip_heights: Callable[..., Sequence[int]]) -> Passed:
     )
 
 
-def check_upload_order(upload_order: Callable[..., Sequence[int]]) -> Passed:
-    """Check ``upload_order(send, compute)``: the order of tasks that ends soonest on one link and one server.
+def check_next_tile(next_tile: Callable[..., tuple[int, str] | None]) -> Passed:
+    """Check ``next_tile(queues, device, last_victim)``: what a device runs next, a pair (source, tile) or None.
 
-    Each task is first sent (`send` seconds), then computed (`compute` seconds); both in the same order.
+    Its own queue goes first, then round robin: the first device after `last_victim` (-1: nobody yet) whose queue holds
+    tiles. Always the head of a queue, which is its first element.
 
     Examples
     --------
-    >>> def upload_order(send, compute):
-    ...     tasks = range(len(send))
-    ...     early = sorted((i for i in tasks if send[i] < compute[i]), key=lambda i: send[i])
-    ...     late = sorted((i for i in tasks if send[i] >= compute[i]), key=lambda i: -compute[i])
-    ...     return early + late
-    >>> check_upload_order(upload_order)
-    Right. Fill the server early, and leave it little to do after the last upload: Johnson's rule of 1954.
+    >>> def next_tile(queues, device, last_victim):
+    ...     ring = [(last_victim + step) % len(queues) for step in range(1, len(queues) + 1)]
+    ...     return next(((source, queues[source][0]) for source in [device, *ring] if queues[source]), None)
+    >>> check_next_tile(next_tile)
+    Right. Nobody forecasts anything: who is idle asks, and the ring treats all sources alike.
     """
-    cases = _jobs()
-    answers = [_order(ask(upload_order, list(send), list(compute)), len(send)) for send, compute in cases]
-    best = [_makespan(_johnson(*case), *case) for case in cases]
-    ends = [_makespan(answer, *case) for answer, case in zip(answers, cases, strict=True)]
-    if np.allclose(ends, best):
-        return Passed("Fill the server early, and leave it little to do after the last upload: Johnson's rule of 1954.")
-    explain([(answers == [rule(*case) for case in cases], hint) for hint, rule in _WRONG_ORDERS.items()])
-    index = int(np.argmax(np.array(ends) - np.array(best) > 1e-9))
-    send, compute = cases[index]
+    cases = _queues()
+    rights = [_steal(*case) for case in cases]
+    answers = [_stolen(ask(next_tile, [list(queue) for queue in queues], *who)) for queues, *who in cases]
+    if answers == rights:
+        return Passed("Nobody forecasts anything: who is idle asks, and the ring treats all sources alike.")
+    explain([(answers == [rule(*case) for case in cases], hint) for hint, rule in _WRONG_THIEVES.items()])
+    case, answer, right = next(each for each in zip(cases, answers, rights, strict=True) if each[1] != each[2])
     raise AssertionError(
-        f"For send {list(send)} and compute {list(compute)} your order {answers[index]} ends at {ends[index]:.4g} s; "
-        f"{_johnson(send, compute)} ends at {best[index]:.4g} s."
+        f"For queues {case[0]}, device {case[1]} and last victim {case[2]} you answer {answer}, but {right} is right."
     )
 
 
@@ -204,58 +199,57 @@ def _heights(answer: object, rows: int, speeds: Sequence[float]) -> list[int]:
     return heights
 
 
-def _makespan(order: Sequence[int], send: Sequence[float], compute: Sequence[float]) -> float:
-    sent = done = 0.0
-    for task in order:
-        sent += send[task]
-        done = max(sent, done) + compute[task]
-    return done
+Queues = list[list[str]]
 
 
-def _johnson(send: Sequence[float], compute: Sequence[float]) -> list[int]:
-    early = [task for task in range(len(send)) if send[task] < compute[task]]
-    late = [task for task in range(len(send)) if send[task] >= compute[task]]
-    return sorted(early, key=lambda task: send[task]) + sorted(late, key=lambda task: -compute[task])
+def _steal(queues: Queues, device: int, last: int, *, own=True, first=1, steps=None, pick=0) -> tuple[int, str] | None:
+    count = len(queues)
+    ring = [(last + step) % count for step in range(first, first + (count if steps is None else steps))]
+    ring = [device, *ring] if own else [source for source in ring if source != device]
+    return next(((source, queues[source][pick]) for source in ring if queues[source]), None)
 
 
-def _late_ascending(send: Sequence[float], compute: Sequence[float]) -> list[int]:
-    order = _johnson(send, compute)
-    split = sum(a < b for a, b in zip(send, compute, strict=True))
-    return order[:split] + order[split:][::-1]
+def _without_wrap(queues: Queues, device: int, last: int) -> tuple[int, str] | None:
+    """The ring is a list that ends."""
+    return _steal(queues, device, last, steps=len(queues) - 1 - last)
 
 
-_WRONG_ORDERS = {
-    "First come, first served lets the server wait: try another order.": lambda send, compute: list(range(len(send))),
-    "Short uploads first is half of it: the server also has to end soon after the last upload.": lambda send, compute: (
-        sorted(range(len(send)), key=lambda task: send[task])
+def _richest(queues: Queues, device: int, last: int) -> tuple[int, str] | None:
+    source = device if queues[device] else max(range(len(queues)), key=lambda each: len(queues[each]))
+    return (source, queues[source][0]) if queues[source] else None
+
+
+_WRONG_THIEVES = {
+    "A device that has tiles of its own steals nothing.": lambda *case: _steal(*case, own=False),
+    "The last victim has just given a tile: begin with the device after it.": lambda *case: _steal(*case, first=0),
+    "Always from device 0 on is not round robin: go on where the last theft ended.": lambda queues, device, last: (
+        _steal(queues, device, -1)
     ),
-    "Short jobs first is right for mean waiting, not for the end of all.": lambda send, compute: sorted(
-        range(len(send)), key=lambda task: send[task] + compute[task]
+    "After the last device comes device 0 again.": _without_wrap,
+    "If nobody else has tiles, the last victim is robbed again.": lambda queues, device, last: _steal(
+        queues, device, last, steps=len(queues) - (last >= 0)
     ),
-    "Of the tasks that compute less than they send, the LONGEST computation comes first.": _late_ascending,
-    "The other way round: first the tasks that compute longer than they send.": lambda send, compute: _johnson(
-        send, compute
-    )[::-1],
+    "The longest queue would need everybody's length; the ring knows only who has tiles.": _richest,
+    "Take the head of the queue, its first element.": lambda *case: _steal(*case, pick=-1),
 }
 
 
-def _jobs() -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
-    generator = np.random.default_rng(106)
-    cases = [((1.0,), (2.0,)), ((3.0, 1.0), (1.0, 3.0)), ((4.0, 5.0, 6.0), (1.0, 3.0, 2.0))]
+def _queues() -> list[tuple[Queues, int, int]]:
+    generator = np.random.default_rng(156)
+    cases = [([["a"]], 0, -1), ([[], []], 1, 0), ([[], ["a", "b"]], 0, 1), ([["a"], [], []], 2, 1)]
     for _ in range(RANDOM_INSTANCES):
-        count = int(generator.integers(2, 8))
-        send, compute = np.round(generator.uniform(0.1, 2, (2, count)), 2).tolist()
-        cases.append((tuple(send), tuple(compute)))
+        count = int(generator.integers(2, 7))
+        device, last = int(generator.integers(count)), int(generator.integers(-1, count))
+        lengths = generator.integers(0, 5, count) * (generator.random(count) < 0.7)
+        lengths[device] *= generator.random() < 0.3
+        queues = [[f"tile {10 * source + number}" for number in range(n)] for source, n in enumerate(lengths)]
+        cases.append((queues, device, last))
     return cases
 
 
-def _order(answer: object, tasks: int) -> list[int]:
-    require(np.ndim(answer) == 1, f"Return a list of task numbers, not {answer!r}.")
-    order = [whole(task) for task in answer]
-    require(sorted(order) == list(range(tasks)), f"Each of the {tasks} tasks stands in the order once, not {order}.")
-    return order
-
-
-def best_by_trying(send: Sequence[float], compute: Sequence[float]) -> float:
-    """End of the best of all orders (s): what Johnson's rule is tested against."""
-    return min(_makespan(order, send, compute) for order in itertools.permutations(range(len(send))))
+def _stolen(answer: object) -> tuple[int, str] | None:
+    if answer is None:
+        return None
+    pair = isinstance(answer, tuple | list) and len(answer) == 2
+    require(pair, f"Return a pair (source, tile), or None, not {answer!r}.")
+    return whole(answer[0]), answer[1]
