@@ -17,6 +17,7 @@ CASES = networks.cases(names=("LeNet-5", "acoustic model", "GoogLeNet", "VGG-16"
 
 @sabotage("deepwear.speedup_vs_wearable_max", "deepwear.speedup_vs_wearable_avg")
 def never_leaves_the_watch():
+    """Bluetooth is slow, so the phone is never asked: no speed-up over the watch alone."""
     return dict.fromkeys(("deepwear.speedup_vs_wearable_max", "deepwear.speedup_vs_wearable_avg"), 1.0)
 
 
@@ -48,6 +49,7 @@ def phone_is_free():
 
 @sabotage("deepwear.energy_saving_vs_handheld_max", "deepwear.energy_saving_vs_handheld_avg")
 def everything_sent_anyway():
+    """The phone is so much faster that everything is sent: handheld-only under another name."""
     tables = [case.table(context) for case in CASES for context in contexts()]
     saved = [100 * (1 - table.energy[0] / table.energy[0]) for table in tables]
     return {
@@ -68,11 +70,13 @@ def both_sides_summed_for_every_cut():
 
 @sabotage("deepwear.chain_share")
 def pruned_but_not_grouped():
+    """Dropping light layers alone leaves every branch of every block."""
     return 100 * max(len(each.pruned) / len(each.graph) for each in networks.reductions().values())
 
 
 @sabotage("deepwear.classes_googlenet")
 def isomorphic_without_shapes():
+    """Blocks of equal structure are called equal, whatever the sizes of their tensors."""
     return len(block_classes(networks.reductions()["GoogLeNet"], shapes=False))
 
 
@@ -114,6 +118,7 @@ def inside_only():
 
 @sabotage("deepwear.pipeline_throughput")
 def one_frame_after_the_other():
+    """A stream whose next frame waits until the last answer is back."""
     stages = (0.3, 50_000, 0.2)  # 0.4 s on the link
     throughput = pipeline.stream_throughput(*stages, Context(rate=1e6, latency=0.0), pipelined=False)
     return throughput * 0.4

@@ -12,10 +12,10 @@ from edgedl_lib.system.timing import Timing, ratio_in_turn
 
 def _network_and_pictures():
     torch.set_num_threads(1)
-    model = network.build(network.detector, 0)
+    model, generator = network.build(network.detector, 0), torch.Generator().manual_seed(0)
     for layer in model:
         if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.running_mean.uniform_(-0.2, 0.2)
+            layer.running_mean.uniform_(-0.2, 0.2, generator=generator)
     frames, _ = network.camera_frames(0, 40)
     return model.eval(), [network.resize(network.decode(frame), network.DETECTOR_SIDE) for frame in frames]
 

@@ -61,11 +61,13 @@ def decimal_megabits():
 
 @sabotage("ionn.upload_latency")
 def uploaded_units_again():
+    """Each plan is uploaded whole, though the server holds most of it already."""
     return study.upload_ratio(by_rate(every_plan_anew))
 
 
 @sabotage("ionn.query_time", "ionn.order_high_benefit_first", "ionn.golden_queries")
 def largest_layers_first():
+    """The largest parameters take longest, so they are begun first; they gain least."""
     timelines = by_rate(dense_first)
     return {
         "ionn.query_time": study.queries_ratio(timelines),
@@ -76,6 +78,7 @@ def largest_layers_first():
 
 @sabotage("ionn.skip_useless_layers")
 def everything_is_uploaded():
+    """Without a plan every layer goes up, useless ones too."""
     rate = study.bits_per_second(10)
     return len(study.never_uploaded(ALEXNET, timeline.upload_at_once(ALEXNET, rate)))
 
@@ -157,6 +160,7 @@ def never_back_from_the_server():
 
 @sabotage("ionn.energy_plan")
 def model_paid_in_every_query():
+    """The upload of the model is charged in full to each query, for ever."""
     rate = study.bits_per_second(80)
     every = energy_weights(ALEXNET, rate, 0.0)
     return float(shortest_paths(every).cost / every.local.sum())
