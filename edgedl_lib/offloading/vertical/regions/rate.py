@@ -9,7 +9,7 @@ import numpy as np
 
 from edgedl_lib.offloading.vertical.regions.codec import STEPS, Plan, encode
 
-WIDEST_GAP = 48  # step numbers: the background is quantised at most 2 ** 1.5 times as coarsely as the regions
+WIDEST_GAP = 64  # step numbers: the background is quantised at most four times as coarsely as the regions
 NEAR = 0.99  # share of the budget that is used well enough
 
 

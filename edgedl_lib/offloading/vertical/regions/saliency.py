@@ -9,16 +9,26 @@ import numpy as np
 
 from edgedl_lib.offloading.vertical.regions.codec import BLOCK
 
-SMOOTHING = 7  # pixels: an average that foliage does not survive
-EDGE_THRESHOLD = 10.0  # mean squared gradient of a block, in squared grey levels per squared pixel
-LARGEST_SHARE = 0.2  # of the blocks; above it, only the strongest are kept
+SMOOTHING = 5  # pixels per side of the average
+TEXTURE_SHARE = 1.5 / SMOOTHING**3  # of a block's own gradient energy; white texture keeps 1 / SMOOTHING ** 3 of it
+EDGE_THRESHOLD = 8.0  # edge energy from which a block is of interest, in squared grey levels per squared pixel
+LARGEST_SHARE = 0.25  # of the blocks; above it, only the strongest are kept
 
 
 def edge_energy(frames: np.ndarray) -> np.ndarray:
-    """Mean squared gradient of each block of the smoothed frames, (n, rows, columns)."""
-    smooth = _average(frames.astype(np.float32))
-    down, right = np.diff(smooth, axis=1, append=smooth[:, -1:]), np.diff(smooth, axis=2, append=smooth[:, :, -1:])
-    n, height, width = frames.shape
+    """Gradient energy that foliage does not explain, for each block of the frames, (n, rows, columns).
+
+    Averaging weakens the gradient of texture by a known factor and that of an edge by much less.  What the texture must
+    have left in the averaged frame is therefore subtracted, half as much again for safety.
+    """
+    pixels = frames.astype(np.float32)
+    return _gradient_energy(_average(pixels)) - TEXTURE_SHARE * _gradient_energy(pixels)
+
+
+def _gradient_energy(pixels: np.ndarray) -> np.ndarray:
+    """Mean squared gradient of each block."""
+    down, right = np.diff(pixels, axis=1, append=pixels[:, -1:]), np.diff(pixels, axis=2, append=pixels[:, :, -1:])
+    n, height, width = pixels.shape
     squared = (down**2 + right**2).reshape(n, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
     return squared.mean(axis=(2, 4))
 

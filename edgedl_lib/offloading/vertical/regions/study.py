@@ -17,7 +17,7 @@ from edgedl_lib.offloading.vertical.regions.cameras import (
     run_arm,
 )
 from edgedl_lib.offloading.vertical.regions.delay import Traffic
-from edgedl_lib.offloading.vertical.regions.detector import CLOUD, EDGE, detect, least_confidence, train_detector
+from edgedl_lib.offloading.vertical.regions.detector import EDGE, detect, least_confidence, train_detector
 from edgedl_lib.offloading.vertical.regions.saliency import regions_of_interest
 from edgedl_lib.offloading.vertical.regions.scenes import SIDE, Videos, frames_in_order, generate, truth_in_order
 
@@ -29,40 +29,44 @@ FORWARDED = 0.3  # share of the frames that the threshold should send on
 
 
 @dataclass(frozen=True)
-class Detectors:
-    """The edge's and the cloud's model, the camera's high quality, and the edge's threshold.
+class Camera:
+    """A camera with its edge server: the edge's model, high quality, and the edge's threshold.
 
     Attributes
     ----------
-    edge, cloud : nn.Module
+    model : nn.Module
     high : int
         Step number of high quality.
     threshold : float
         Confidence under which a frame goes on to the cloud.
     """
 
-    edge: nn.Module
-    cloud: nn.Module
+    model: nn.Module
     high: int
     threshold: float
 
 
-def prepare(data: Dataset, seed: int, scenes: int = 360, held_out: int = 400) -> Detectors:
-    """Train both detectors; choose high quality and the threshold on videos that are neither trained on nor tested.
+def prepare(data: Dataset, seed: int, scenes: int = 360, held_out: int = 250) -> Camera:
+    """Train the edge's model; choose high quality and the threshold on videos neither trained on nor tested.
 
     Parameters
     ----------
     scenes : int
         To train on, one frame of each: other scenes teach more than other frames.
     held_out : int
-        Scenes for high quality; a twelfth of it, as videos, for the threshold.
+        Scenes for high quality; a tenth of it, as videos, for the threshold.
     """
-    training = _videos(data.train, scenes, 1, 3 * seed)
-    edge, cloud = (train_detector(training, each, seed) for each in (EDGE, CLOUD))
-    high = high_quality(edge, _videos(data.validation, held_out, 1, 3 * seed + 1))  # many scenes, one frame of each
-    validation = _videos(data.validation, max(2, held_out // 12), 5, 3 * seed + 1)
-    arm = run_arm(validation, edge, regions_of_interest, 0.6, high)
-    return Detectors(edge, cloud, high, float(np.quantile(least_confidence(arm.found), FORWARDED)))
+    model = train_detector(training_scenes(data, seed, scenes), EDGE, seed)
+    high = high_quality(model, _videos(data.validation, held_out, 1, 3 * seed + 1))
+    arm = run_arm(
+        _videos(data.validation, max(2, held_out // 10), 4, 3 * seed + 1), model, regions_of_interest, 0.6, high
+    )
+    return Camera(model, high, float(np.quantile(least_confidence(arm.found), FORWARDED)))
+
+
+def training_scenes(data: Dataset, seed: int, scenes: int = 360) -> Videos:
+    """Videos of one frame with training digits."""
+    return _videos(data.train, scenes, 1, 3 * seed)
 
 
 def test_videos(data: Dataset, seed: int, count: int = 36, length: int = 4) -> Videos:
@@ -118,14 +122,14 @@ class Comparison:
         return np.array([run.sizes.mean() for run in runs]), np.array([100 * run.precision for run in runs])
 
 
-def compare(videos: Videos, detectors: Detectors, seed: int, ratios: Sequence[float] = RATIOS) -> Comparison:
+def compare(videos: Videos, camera: Camera, seed: int, ratios: Sequence[float] = RATIOS) -> Comparison:
     """Run uniform, region and random-region compression at equal bytes."""
     choosers = {"uniform": no_regions, "regions": regions_of_interest, "random": random_regions(seed)}
-    raw = average_precision(detect(detectors.edge, frames_in_order(videos)), truth_in_order(videos))
-    arms = {("uniform", 0.0): run_arm(videos, detectors.edge, no_regions, 0.0, detectors.high)}
+    raw = average_precision(detect(camera.model, frames_in_order(videos)), truth_in_order(videos))
+    arms = {("uniform", 0.0): run_arm(videos, camera.model, no_regions, 0.0, camera.high)}
     for name, chooser in choosers.items():
         for ratio in ratios:
-            arms[name, ratio] = run_arm(videos, detectors.edge, chooser, ratio, detectors.high)
+            arms[name, ratio] = run_arm(videos, camera.model, chooser, ratio, camera.high)
     return Comparison(videos, raw, arms)
 
 
@@ -200,12 +204,12 @@ class Fallback:
     cloud_only: float
 
 
-def with_cloud(comparison: Comparison, detectors: Detectors, ratio: float = 0.6) -> Fallback:
+def with_cloud(comparison: Comparison, camera: Camera, cloud: nn.Module, ratio: float = 0.6) -> Fallback:
     """Frames in which the edge is unsure of a detection, or sees nothing, go on to the cloud as they came."""
     arm, truth = comparison.arms["regions", ratio], truth_in_order(comparison.videos)
-    unsure = least_confidence(arm.found) < detectors.threshold
-    together = sent_on(arm.found, arm.frames, unsure, detectors.cloud)
-    high = detect(detectors.cloud, comparison.arms["uniform", 0.0].frames)
+    unsure = least_confidence(arm.found) < camera.threshold
+    together = sent_on(arm.found, arm.frames, unsure, cloud)
+    high = detect(cloud, comparison.arms["uniform", 0.0].frames)
     cloud_only = average_precision(high, truth)
     return Fallback(float(unsure.mean()), arm.precision, average_precision(together, truth), cloud_only)
 

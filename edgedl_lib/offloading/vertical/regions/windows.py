@@ -44,11 +44,16 @@ def filtered_windows(frames: np.ndarray, scale: int, weight: Tensor) -> Tensor:
     Tensor, shape (n, units, rows, columns)
     """
     pixels = reduced(frames, scale)
-    mean = functional.avg_pool2d(pixels, DIGIT, stride=1)
-    variance = functional.avg_pool2d(pixels.square(), DIGIT, stride=1) - mean.square()
-    deviation = variance.clamp(min=0).sqrt() + LEAST_DEVIATION
+    mean, square = _window_mean(pixels), _window_mean(pixels.square())
+    deviation = (square - mean.square()).clamp(min=0).sqrt() + LEAST_DEVIATION
     response = functional.conv2d(pixels, weight.unflatten(1, (1, DIGIT, DIGIT)))
-    return (response - mean * weight.sum(dim=1)[:, None, None]) / deviation
+    return response.sub_(mean * weight.sum(dim=1)[:, None, None]).div_(deviation)
+
+
+def _window_mean(pixels: Tensor) -> Tensor:
+    """Mean of every window, (n, 1, rows, columns): first along columns, then along rows."""
+    columns = functional.avg_pool2d(pixels, (1, DIGIT), stride=1)
+    return functional.avg_pool2d(columns, (DIGIT, 1), stride=1)
 
 
 def cut_windows(frames: np.ndarray, corners: np.ndarray, scales: np.ndarray) -> Tensor:
