@@ -57,7 +57,9 @@ def outline_regions(axes: Axes, regions: np.ndarray) -> None:
 def plot_precision(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], raw: float) -> None:
     """Average precision (%) over bytes per frame, one line per arm; `raw` is that of uncompressed frames."""
     axes.axhline(raw, color=COLORS["cloud"], ls="--", lw=1.2)
-    axes.text(curves["uniform"][0].min(), raw + 0.8, "uncompressed", color=COLORS["cloud"], weight="bold", va="bottom")
+    right = curves["uniform"][0].max()
+    style = {"color": COLORS["cloud"], "weight": "bold", "ha": "right", "va": "bottom"}
+    axes.text(right, raw + 0.8, "uncompressed", **style)
     shift = {"uniform": (10, -14), "regions": (-8, 8), "random": (14, -2)}
     align = {"uniform": "left", "regions": "right", "random": "left"}
     place = {"uniform": -2, "regions": -2, "random": -2}

@@ -8,7 +8,7 @@ from torch import nn
 
 from edgedl_lib.nets.datasets import Dataset, Split
 from edgedl_lib.offloading.vertical.regions import codec
-from edgedl_lib.offloading.vertical.regions.average_precision import Detections, average_precision
+from edgedl_lib.offloading.vertical.regions.average_precision import Detections, average_precision, right_detections
 from edgedl_lib.offloading.vertical.regions.cameras import (
     Arm,
     decompress,
@@ -25,6 +25,7 @@ RATIOS = (0.2, 0.4, 0.6, 0.8)
 ARMS = ("uniform", "regions", "random")
 LADDER = tuple(range(128, 192, 8))  # step numbers tried for high quality: 16 to 54 grey levels
 FREE_LOSS = 0.01  # average precision that high quality may cost
+SURE = 0.5  # confidence from which a box counts in a single frame
 FORWARDED = 0.3  # share of the frames that the threshold should send on
 
 
@@ -212,6 +213,13 @@ def with_cloud(comparison: Comparison, camera: Camera, cloud: nn.Module, ratio: 
     high = detect(cloud, comparison.arms["uniform", 0.0].frames)
     cloud_only = average_precision(high, truth)
     return Fallback(float(unsure.mean()), arm.precision, average_precision(together, truth), cloud_only)
+
+
+def right_boxes(comparison: Comparison, arm: str, ratio: float) -> np.ndarray:
+    """Confident detections that are right, less those that are wrong, for every frame, shape (frames,)."""
+    pairs = zip(comparison.arms[arm, ratio].found, truth_in_order(comparison.videos), strict=True)
+    hits = [(right_detections(found, *truth), found.scores >= SURE) for found, truth in pairs]
+    return np.array([int((right & sure).sum()) - int((~right & sure).sum()) for right, sure in hits])
 
 
 def mean_traffic(compared: Sequence[Comparison], behind: Sequence[Fallback], ratio: float = 0.6) -> Traffic:
