@@ -1,112 +1,91 @@
-"""The checks of the exercises on offloading modes: right answers pass, wrong ones meet the hint that fits them."""
+"""The checks of the exercises on the four modes: right answers pass, wrong ones meet the hint that fits."""
 
 import numpy as np
 import pytest
 
-from edgedl_lib.exercises import offloading_modes
+from edgedl_lib.exercises import offloading_modes as checks
+from edgedl_lib.system.queueing import lindley_waits
 
 
-def place(local, power, size, rate, server, radio, deadline, *, bits=8, waits=1, wait_power=0, by=1, late=False):
-    sending = bits * size / rate
-    places = {
-        "end": (local, local * power),
-        "edge": (sending + waits * server, sending * radio + wait_power * server * power),
-    }
-    in_time = [name for name, cost in places.items() if late or cost[0] <= deadline]
-    return min(in_time, key=lambda name: places[name][by], default=None)
+def right_waits(arrivals, services):
+    return lindley_waits(arrivals, services) if arrivals else []
 
 
-def cheapest_only(*case):
-    best = place(*case, late=True)
-    only = place(*case)
-    return best if best == only else None
+def one_before(arrivals, services):
+    ends = np.add(arrivals, services)[:-1]
+    return [0.0, *np.maximum(0.0, ends - arrivals[1:])] if arrivals else []
 
 
-WRONG_PLACES = {
-    "factor of eight": lambda *c: place(*c, bits=1),
-    "spares the battery": lambda *c: place(*c, by=0),
-    "spends nothing": lambda *c: place(*c, wait_power=1),
-    "AND the server's time": lambda *c: place(*c, waits=0),
-    "too late": lambda *c: place(*c, late=True),
-    "may still be in time": cheapest_only,
-    'Return "end", "edge" or None': lambda *c: "cloud",
-    "you choose 'end', but": lambda *c: "end",
+def never_rests(arrivals, services):
+    starts = np.append(0.0, np.cumsum(services))[: len(arrivals)]
+    return list(starts - arrivals)
+
+
+WRONG_WAITS = {
+    "server rests": never_rests,
+    "until a job is done": lambda a, s: list(np.add(right_waits(a, s), s)),
+    "from each job's arrival": lambda a, s: list(np.add(right_waits(a, s), a)),
+    "its own wait counts": one_before,
+    "one wait for each": lambda a, s: 0.0,
+    "is right": lambda a, s: [0.0] * len(a),
+    "raised": lambda a, s: 1 / 0,
 }
 
 
-def test_the_right_place_passes():
-    assert "Right." in repr(offloading_modes.check_where_to_run(place))
+def test_right_waits_pass():
+    assert "Right." in repr(checks.check_waits(right_waits))
 
 
-@pytest.mark.parametrize("hint", WRONG_PLACES)
-def test_wrong_places_meet_their_hint(hint):
+@pytest.mark.parametrize("hint", WRONG_WAITS)
+def test_wrong_waits_meet_their_hint(hint):
     with pytest.raises(AssertionError, match=hint):
-        offloading_modes.check_where_to_run(WRONG_PLACES[hint])
+        checks.check_waits(WRONG_WAITS[hint])
 
 
-def capacity(rate, cycles, delay):
-    return cycles * (rate + 1 / delay)
+def rate(streams, load, factor=8):
+    return factor * sum(size * often for size, often in streams) / load
 
 
-WRONG_CAPACITIES = {
-    "delay is infinite": lambda rate, cycles, delay: cycles * rate,
-    "always free": lambda rate, cycles, delay: cycles / delay,
-    "waiting AND service": lambda r, c, d: c * (r + np.sqrt(r * r + 4 * r / d)) / 2,
-    "each task needs `cycles`": lambda rate, cycles, delay: rate + 1 / delay,
-    "added, not subtracted": lambda rate, cycles, delay: cycles * (1 / delay - rate),
-    "Return a number": lambda rate, cycles, delay: None,
-    "is right": lambda rate, cycles, delay: 1.1 * capacity(rate, cycles, delay),
-    "raised ZeroDivisionError": lambda rate, cycles, delay: cycles / (0 * rate),
+WRONG_RATES = {
+    "factor of eight": lambda streams, load: rate(streams, load, 1),
+    "must be faster": lambda streams, load: rate(streams, 1) * load,
+    "not the largest alone": lambda streams, load: max((rate([one], load) for one in streams), default=0),
+    "as often per second": lambda streams, load: 8 * sum(size for size, _ in streams) / load,
+    "no end": lambda streams, load: rate(streams, 1),
+    "Return a number": lambda streams, load: "fast",
+    "is right": lambda streams, load: 1.0,
 }
 
 
-def test_the_right_capacity_passes():
-    assert "Right." in repr(offloading_modes.check_capacity_needed(capacity))
+def test_right_rates_pass():
+    assert "Right." in repr(checks.check_least_rate(rate))
 
 
-@pytest.mark.parametrize("hint", WRONG_CAPACITIES)
-def test_wrong_capacities_meet_their_hint(hint):
+@pytest.mark.parametrize("hint", WRONG_RATES)
+def test_wrong_rates_meet_their_hint(hint):
     with pytest.raises(AssertionError, match=hint):
-        offloading_modes.check_capacity_needed(WRONG_CAPACITIES[hint])
+        checks.check_least_rate(WRONG_RATES[hint])
 
 
-def line(events, length, *, keep=None, take=0, nothing=False):
-    waiting, taken = [], []
-    for event in events:
-        if event is not None:
-            waiting = (keep or (lambda frames, n: frames[-n:]))([*waiting, event], length)
-        elif waiting or nothing:
-            taken.append(waiting.pop(take) if waiting else None)
-    return taken
+def climb(shares, seconds, transfers):
+    paths = np.cumsum([seconds[0], transfers[0] + seconds[1], transfers[1] + seconds[2]])
+    return float(np.dot(shares, paths))
 
 
-WRONG_LINES = {
-    "drop the one that has waited longest": lambda e, n: line(e, n, keep=lambda f, m: f[:m]),
-    "has no bound": lambda e, n: line(e, n, keep=lambda f, m: f),
-    "not the newest": lambda e, n: line(e, n, take=-1),
-    "too many waits": lambda e, n: line(e, n + 1),
-    "too few waits": lambda e, n: line(e, n, keep=lambda f, m: f[len(f) - min(len(f), m - 1) :]),
-    "the others still wait": lambda e, n: line(e, n, keep=lambda f, m: f if len(f) <= m else f[-1:]),
-    "add no None": lambda e, n: line(e, n, nothing=True),
-    "Return a list of frame numbers": lambda e, n: 3,
-    "you answer": lambda e, n: [],
+WRONG_CLIMBS = {
+    "pays for them too": lambda p, s, t: p[0] * s[0] + p[1] * (t[0] + s[1]) + p[2] * (t[1] + s[2]),
+    "Transfers are missing": lambda p, s, t: climb(p, s, (0, 0)),
+    "Not every picture climbs": lambda p, s, t: sum(s) + sum(t),
+    "whom the cloud answers as well": lambda p, s, t: s[0] + p[1] * (t[0] + s[1]) + p[2] * (t[1] + s[2]),
+    "is right": lambda p, s, t: 0.0,
 }
 
 
-def test_the_right_line_passes():
-    assert "Right." in repr(offloading_modes.check_drop_oldest(line))
+def test_right_latencies_pass():
+    assert "Right." in repr(checks.check_climbing_latency(climb))
 
 
-@pytest.mark.parametrize("hint", WRONG_LINES)
-def test_wrong_lines_meet_their_hint(hint):
+@pytest.mark.parametrize("hint", WRONG_CLIMBS)
+def test_wrong_latencies_meet_their_hint(hint):
     with pytest.raises(AssertionError, match=hint):
-        offloading_modes.check_drop_oldest(WRONG_LINES[hint])
-
-
-def test_a_check_does_not_let_a_learner_change_its_cases():
-    def spoil(events, length):
-        taken = line(list(events), length)
-        events.clear()
-        return taken
-
-    assert "Right." in repr(offloading_modes.check_drop_oldest(spoil))
+        checks.check_climbing_latency(WRONG_CLIMBS[hint])
