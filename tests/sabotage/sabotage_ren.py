@@ -110,8 +110,8 @@ def efficiency_of_misplaced_regions():
 
 @sabotage("ren_roi.monotone")
 def ratios_read_backwards():
-    """What is asked is the share to keep, what is meant is the share to remove."""
-    precision = [points(regions_of_interest, 1 - ratio, 40) for ratio in (0.2, 0.8)]
+    """What is asked is the share to keep, what is meant is the share to remove; here without regions."""
+    precision = [points(no_regions, 1 - ratio, 40) for ratio in (0.2, 0.8)]
     return precision[1] - precision[0]
 
 

@@ -62,7 +62,7 @@ def cut_windows(frames: np.ndarray, corners: np.ndarray, scales: np.ndarray) -> 
     for scale in SCALES:
         rows = np.flatnonzero(scales == scale)
         pixels = _pixels(frames[rows], corners[rows], DIGIT * scale)
-        windows[rows] = functional.avg_pool2d(torch.from_numpy(pixels).float(), scale).flatten(1)
+        windows[rows] = functional.avg_pool2d(torch.from_numpy(pixels).float().unsqueeze(1), scale).flatten(1)
     return normalised(windows)
 
 
