@@ -6,7 +6,6 @@ a hint: as the returned object when all is right, as the message of an Assertion
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -91,13 +90,13 @@ def check_choose_node(choose_node: Callable[[float, Sequence[Neighbour]], int]) 
     ...         starts.append(transfer + max(0.0, reported + sent - age - transfer))
     ...     return starts.index(min(starts)) - 1
     >>> check_choose_node(choose_node)
-    Right. An old report is worth something if you remember what you have sent since.
+    Right. A frame starts when it is there and the line before it is done, whichever is later.
     """
     cases = _crossroads()
     rights = [_soonest(*case) for case in cases]
     answers = [_node(ask(choose_node, backlog, list(known)), len(known)) for backlog, known in cases]
     if answers == rights:
-        return Passed("An old report is worth something if you remember what you have sent since.")
+        return Passed("A frame starts when it is there and the line before it is done, whichever is later.")
     explain([(answers == [rule(*case) for case in cases], hint) for hint, rule in _WRONG_CHOICES.items()])
     case, answer, right = next(each for each in zip(cases, answers, rights, strict=True) if each[1] != each[2])
     raise AssertionError(f"For backlog {case[0]:g} and {case[1]} you choose {answer}, but {right} is right.")
@@ -292,8 +291,3 @@ def _node(answer: object, neighbours: int) -> int:
     node = whole(answer)
     require(HERE <= node < neighbours, f"Return -1 or the index of one of {neighbours} neighbours, not {node}.")
     return node
-
-
-def best_by_trying(send: Sequence[float], compute: Sequence[float]) -> float:
-    """End of the best of all orders (s): what Johnson's rule is tested against."""
-    return min(_makespan(order, send, compute) for order in itertools.permutations(range(len(send))))
