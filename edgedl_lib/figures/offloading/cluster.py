@@ -15,26 +15,32 @@ from edgedl_lib.reproduce.style import COLORS
 MEGABIT, MILLI = 1e6, 1e-3
 TEXT = {"end": "#8A5300"}  # the end's colour, dark enough for small type
 PALE = {"end": "#F4D9AE", "edge": "#A9D8C7", "cloud": "#AFC9E2"}
+LABEL_SHARE = 0.08  # of the axis's height: one line of text
 SENT, COMPUTED = "#C4D6E8", COLORS["edge"]
 
 
 def plot_comparison(axes: Axes, comparisons: Mapping[str, Comparison], colours: Mapping[str, str]) -> None:
     """Latency over bandwidth: lines are simulated, dots measured (small: every round; large: the median)."""
     for name, one in comparisons.items():
-        _simulated_and_measured(axes, name, one.rates, one.simulated, one.measured, colours[name])
-    rates = next(iter(comparisons.values())).rates
-    _bandwidth_axis(axes, rates)
-    axes.set(ylabel="latency (ms)", ylim=(0, None))
+        _simulated_and_measured(axes, one.rates, one.curve, one.measured, colours[name])
+    first = next(iter(comparisons.values()))
+    _bandwidth_axis(axes, first.rates)
+    axes.set(ylabel="latency (ms)", ylim=(0, 1.06 * max(one.measured.max() for one in comparisons.values()) / MILLI))
+    ends = {name: one.curve[1, -1] / MILLI for name, one in comparisons.items()}
+    _name_lines(axes, first.rates[-1] / MEGABIT, ends, colours)
 
 
 def plot_makespans(axes: Axes, study: TileComparison) -> None:
     """Time of the whole picture over bandwidth, one line for each number of workers."""
-    for index, (count, colour) in enumerate(zip(study.counts, ("end", "accent", "edge"), strict=False)):
-        name = f"{count} worker{'s' if count > 1 else ''}"
-        measured = study.measured[:, index]
-        _simulated_and_measured(axes, name, study.rates, study.simulated[index], measured, colour)
+    names = [f"{count} worker{'s' if count > 1 else ''}" for count in study.counts]
+    colours = dict(zip(names, ("end", "accent", "edge"), strict=False))
+    for index, name in enumerate(names):
+        curve = np.stack([study.curve_rates, study.curves[index]])
+        _simulated_and_measured(axes, study.rates, curve, study.measured[:, index], colours[name])
     _bandwidth_axis(axes, study.rates)
-    axes.set(ylabel="one picture (ms)", ylim=(0, None))
+    axes.set(ylabel="one picture (ms)", ylim=(0, 1.06 * study.measured.max() / MILLI))
+    ends = dict(zip(names, study.curves[:, -1] / MILLI, strict=True))
+    _name_lines(axes, study.rates[-1] / MEGABIT, ends, colours)
 
 
 def plot_stations(axes: Axes, one: Comparison) -> None:
@@ -43,7 +49,7 @@ def plot_stations(axes: Axes, one: Comparison) -> None:
     bottom = np.zeros(len(one.rates))
     for index, name in enumerate(one.names):
         if index:
-            bottom = _stack(axes, places, one.transfer[:, index], bottom, PALE[name], f"link to {name}", TEXT["end"])
+            bottom = _stack(axes, places, one.transfer[:, index], bottom, PALE[name], f"link to {name}", "#22303C")
         bottom = _stack(axes, places, one.compute[:, index], bottom, COLORS[name], name, "white")
     for place, seconds in zip(places, one.simulated, strict=True):
         axes.plot([place - 0.42, place + 0.42], [seconds / MILLI] * 2, color="black", lw=2)
@@ -84,14 +90,22 @@ def _draw_attempt(axes: Axes, attempt: Attempt, row: int) -> None:
         axes.text(middle / MILLI, row, str(attempt.task), color=colour, ha="center", va="center", weight="bold")
 
 
-def _simulated_and_measured(axes, name, rates, simulated, measured, colour) -> None:
+def _simulated_and_measured(axes, rates, curve, measured, colour) -> None:
     megabits, shade = np.asarray(rates) / MEGABIT, COLORS[colour]
-    axes.plot(megabits, np.asarray(simulated) / MILLI, color=shade)
+    axes.plot(curve[0] / MEGABIT, curve[1] / MILLI, color=shade)
     for row in measured:
         axes.plot(megabits, row / MILLI, ".", color=shade, ms=4, alpha=0.5)
     axes.plot(megabits, np.median(measured, axis=0) / MILLI, "o", color=shade, ms=7, mec="white")
-    axes.annotate(name, (megabits[-1], simulated[-1] / MILLI), (9, 0), textcoords="offset points",
-                  color=TEXT.get(colour, shade), weight="bold", va="center")  # fmt: skip
+
+
+def _name_lines(axes: Axes, right: float, ends: Mapping[str, float], colours: Mapping[str, str]) -> None:
+    """Names at the right ends of lines, from the lowest up, each at least a line of text above the one below."""
+    step, lowest = LABEL_SHARE * axes.get_ylim()[1], -np.inf
+    for name, height in sorted(ends.items(), key=lambda pair: pair[1]):
+        lowest = max(height, lowest + step)
+        shade = TEXT.get(colours[name], COLORS[colours[name]])
+        axes.annotate(name, (right, lowest), (10, 0), textcoords="offset points", color=shade, weight="bold",
+                      va="center")  # fmt: skip
 
 
 def _bandwidth_axis(axes: Axes, rates) -> None:

@@ -23,6 +23,7 @@ NETWORK = "IMC"  # an AlexNet on 115x115 pixels, about 10 ms on one core
 LAST = 23  # its scores; the 24th layer only names the largest
 AFTER_POOL2, AFTER_POOL5 = 8, 15
 VARIED = None  # stands for the link whose rate is swept
+CURVE_POINTS = 40
 CAMERA = float("inf")  # the query is taken where the first station stands
 
 
@@ -54,6 +55,8 @@ class Comparison:
     rates : numpy.ndarray, shape (R,), bit/s
     measured : numpy.ndarray, shape (rounds, R), s
     simulated : numpy.ndarray, shape (R,), s
+    curve : numpy.ndarray, shape (2, C)
+        Rates (bit/s) between the least and the largest, and simulated latency (s), for a smooth line.
     transfer, compute : numpy.ndarray, shape (R, stations), s
         Medians of the measured parts.
     output_error : float
@@ -64,6 +67,7 @@ class Comparison:
     rates: np.ndarray
     measured: np.ndarray
     simulated: np.ndarray
+    curve: np.ndarray
     transfer: np.ndarray
     compute: np.ndarray
     output_error: float
@@ -157,10 +161,15 @@ def _comparison(plan: Plan, name: str, rates: Sequence[float], turns: list[_Roun
     results = [[turn.results[name, rate] for rate in asked] for turn in turns]  # rounds x R
     compute = np.median([turn.compute[name] for turn in turns], axis=0)
     overhead = float(np.median([turn.overhead for turn in turns]))
-    simulated = [chain_latency(compute, sent_bytes(plan), plan.rates(rate), overhead) for rate in rates]
+    sizes, between = sent_bytes(plan), np.geomspace(min(rates), max(rates), CURVE_POINTS)
+
+    def simulate(varied: Sequence[float]) -> np.ndarray:
+        return np.array([chain_latency(compute, sizes, plan.rates(rate), overhead) for rate in varied])
+
     return Comparison(
         names=tuple(one.name for one in plan.stations), rates=np.array(rates, float),
-        measured=np.array([[result.seconds for result in row] for row in results]), simulated=np.array(simulated),
+        measured=np.array([[result.seconds for result in row] for row in results]), simulated=simulate(rates),
+        curve=np.stack([between, simulate(between)]),
         transfer=np.median([[result.transfer for result in row] for row in results], axis=0),
         compute=np.median([[result.compute for result in row] for row in results], axis=0),
         output_error=max(_error(result.output, image) for row in results for result in row),

@@ -20,6 +20,7 @@ GRID = (2, 3)  # six tiles: as many rounds for each worker, whether they are one
 SLOWDOWN = 20.0
 RATES = (5e6, 10e6, 20e6)  # bit/s of each worker's link, both ways
 COUNTS = (1, 2, 3)  # workers
+CURVE_POINTS = 30
 KILL_RATE = 10e6
 
 
@@ -70,6 +71,9 @@ class TileComparison:
     rates : (R,) bit/s
     measured : numpy.ndarray, shape (rounds, C, R), s
     simulated : numpy.ndarray, shape (C, R), s
+    curve_rates : numpy.ndarray, shape (P,), bit/s
+    curves : numpy.ndarray, shape (C, P), s
+        Simulated makespans between the least and the largest rate, for smooth lines.
     output_error : float
         Over all batches; see `Picture.error`.
     """
@@ -78,6 +82,8 @@ class TileComparison:
     rates: tuple[float, ...]
     measured: np.ndarray
     simulated: np.ndarray
+    curve_rates: np.ndarray
+    curves: np.ndarray
     output_error: float
 
     @property
@@ -92,9 +98,8 @@ class TileComparison:
 
     @property
     def speedup(self) -> float:
-        """Of the most workers over one, at the middle rate: median over rounds of the ratio inside one round."""
-        middle = self.measured[:, :, len(self.rates) // 2]
-        return float(np.median(middle[:, 0] / middle[:, -1]))
+        """Of the most workers over one: median over rounds and rates of the ratio inside one round."""
+        return float(np.median(self.measured[:, 0] / self.measured[:, -1]))
 
 
 def tile_setup(grid: tuple[int, int] = GRID, rate: float = KILL_RATE, slowdown: float = SLOWDOWN) -> Setup:
@@ -125,8 +130,14 @@ def compare_tiles(
                 seconds[count, rate], error = batch.seconds, max(error, picture.error(batch))
             turns.append([[seconds[count, rate] for rate in rates] for count in counts])
     compute, overhead = np.median(profiles, axis=0), float(np.median(overheads))
-    simulated = [[simulate(picture, compute, count, rate, overhead).seconds for rate in rates] for count in counts]
-    return TileComparison(tuple(counts), tuple(rates), np.array(turns), np.array(simulated), error)
+    between = np.geomspace(min(rates), max(rates), CURVE_POINTS)
+
+    def simulated(varied: Sequence[float]) -> np.ndarray:
+        return np.array([[simulate(picture, compute, n, rate, overhead).seconds for rate in varied] for n in counts])
+
+    return TileComparison(
+        tuple(counts), tuple(rates), np.array(turns), simulated(rates), between, simulated(between), error
+    )
 
 
 def _profile(workers: Workers, picture: Picture, turn: int) -> np.ndarray:
