@@ -1,153 +1,143 @@
-"""VideoEdge in a city: cameras where users stand, private clusters at edge sites, uplinks that vary."""
+"""VideoEdge in a city, and over uplinks that change: cameras at users, private clusters at their nearest sites."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgedl_lib.offloading.vertical.videoedge.greedy import greedy_plan
-from edgedl_lib.offloading.vertical.videoedge.pareto import pareto_band
+from edgedl_lib.offloading.vertical.videoedge.optimum import accuracy_bound
 from edgedl_lib.offloading.vertical.videoedge.problem import PlanProblem
 from edgedl_lib.offloading.vertical.videoedge.queries import (
     CAMERA_CORES,
+    CLOUD_CORES,
     PRIVATE_CORES,
     PRIVATE_UPLINK,
     Hierarchy,
     Queries,
     draw_queries,
+    four_cameras,
     plan_problem,
 )
-from edgedl_lib.system.places import Places, distances
+from edgedl_lib.system.places import Places
 from edgedl_lib.system.trace import Trace
 
-CAMERAS_PER_CLUSTER = 4
-CLOUD_CORES_PER_CAMERA = 10.0
-WIDE_BAND = 2.0  # wide enough to hold raw video beside a detector on the camera
-PERIOD = 10.0
+UPLINKS = (0.5e6, 8e6)  # bit/s between which uplinks are drawn where none were recorded
+CAMERAS_OF_FOUR = 4  # what the capacities of `queries` are meant for
 
 
 @dataclass(frozen=True)
-class CameraCity:
-    """Cameras and clusters on the map, and the queries on them.
+class CityPlan:
+    """A plan for M cameras of a city.
 
     Attributes
     ----------
     places : Places
-    cameras : numpy.ndarray of int, shape (M,)
-        Users at whose place a camera stands.
-    sites : numpy.ndarray of int, shape (P,)
-        Servers that are private clusters.
-    cluster : numpy.ndarray of int, shape (M,)
-        Position in `sites` of each camera's cluster.
-    queries : Queries
+    users : numpy.ndarray of int, shape (M,)
+        Users at whose places the cameras stand.
+    hierarchy : Hierarchy
+    accuracy : numpy.ndarray, shape (M,)
+        Mean accuracy of each camera's queries.
+    bound : float
+        Mean accuracy that no plan exceeds.
     """
 
     places: Places
-    cameras: np.ndarray
-    sites: np.ndarray
-    cluster: np.ndarray
-    queries: Queries
+    users: np.ndarray
+    hierarchy: Hierarchy
+    accuracy: np.ndarray
+    bound: float
 
-    def hierarchy(self, uplinks: np.ndarray) -> Hierarchy:
-        """The hierarchy while the cameras' uplinks have these rates (M,) in bit/s."""
-        clusters, cameras = len(self.sites), len(self.cameras)
-        return Hierarchy(
-            self.cluster,
-            np.full(cameras, CAMERA_CORES),
-            np.asarray(uplinks, dtype=float),
-            np.full(clusters, PRIVATE_CORES),
-            np.full(clusters, PRIVATE_UPLINK),
-            CLOUD_CORES_PER_CAMERA * cameras,
-        )
-
-    def problem(self, uplinks: np.ndarray) -> PlanProblem:
-        """The planning problem at these rates, all configurations."""
-        return plan_problem(self.hierarchy(uplinks), self.queries)
+    @property
+    def gap(self) -> float:
+        """Percent below the bound."""
+        return 100 * (1 - float(self.accuracy.mean()) / self.bound)
 
 
-def camera_city(places: Places, cameras: int, seed: int, queries_per_camera: int = 2) -> CameraCity:
-    """Cameras at users drawn at random, clusters at the sites with most users, each camera at its nearest cluster."""
-    if not 1 <= cameras <= len(places.users):
-        raise ValueError(f"{cameras} cameras need as many users to stand at; there are {len(places.users)}")
+def plan_city(
+    places: Places, seed: int, *, cameras: int = 12, uplinks: np.ndarray | None = None, plan=greedy_plan
+) -> CityPlan:
+    """Cameras at random users, each behind the site nearest to it; two queries a camera.
+
+    Parameters
+    ----------
+    places : Places
+    seed : int
+        Of the cameras, the queries and, if they are not given, the uplinks.
+    cameras : int
+    uplinks : numpy.ndarray, shape (M,), optional
+        bit/s of each camera; by default drawn evenly on a logarithmic scale between `UPLINKS`.
+    plan : function
+        From a `PlanProblem` to one configuration per query.
+    """
     generator = np.random.default_rng(seed)
-    spots = np.sort(generator.choice(len(places.users), cameras, replace=False))
-    count = max(1, min(cameras // CAMERAS_PER_CLUSTER, len(places.servers)))
-    sites = np.sort(np.argsort(-places.users_per_server, kind="stable")[:count])
-    cluster = np.argmin(distances(places.users[spots], places.servers[sites]), axis=1)
-    queries = draw_queries(queries_per_camera * cameras, cameras, generator)
-    return CameraCity(places, spots, sites, cluster, queries)
-
-
-def uplink_rates(traces: Sequence[Trace], cameras: int, moments: int, period: float = PERIOD) -> np.ndarray:
-    """Rates (bit/s) of each camera's uplink, shape (moments, cameras); traces are dealt in turn and start over."""
-    if not traces:
-        raise ValueError("the cameras' uplinks need at least one trace")
-    time = period * np.arange(moments)
-    rows = [trace.rate_at(np.mod(time, max(trace.duration, period))) for trace in traces]
-    return np.stack([rows[camera % len(rows)] for camera in range(cameras)], axis=1)
+    users = generator.choice(len(places.users), cameras, replace=False)
+    if uplinks is None:
+        uplinks = np.exp(generator.uniform(*np.log(UPLINKS), cameras))
+    sites, cluster = np.unique(places.server_of_user[users], return_inverse=True)
+    hierarchy = Hierarchy(
+        cluster,
+        np.full(cameras, CAMERA_CORES),
+        np.asarray(uplinks, dtype=float),
+        np.full(len(sites), PRIVATE_CORES),
+        np.full(len(sites), PRIVATE_UPLINK),
+        CLOUD_CORES * cameras / CAMERAS_OF_FOUR,
+    )
+    queries = draw_queries(2 * cameras, cameras, generator)
+    problem = plan_problem(hierarchy, queries)
+    values = problem.accuracy[plan(problem)]
+    accuracy = np.bincount(queries.camera, values, cameras) / np.bincount(queries.camera, minlength=cameras)
+    return CityPlan(places, users, hierarchy, accuracy, accuracy_bound(problem))
 
 
 @dataclass(frozen=True)
-class UplinkRun:
-    """Mean accuracy at each of T moments under three ways to plan.
+class Replanning:
+    """Mean accuracy at T moments of a varying uplink.
 
     Attributes
     ----------
-    time : numpy.ndarray, shape (T,)
-        Seconds.
-    rate : numpy.ndarray, shape (T,)
-        Mean rate of the cameras' uplinks (bit/s).
-    anew, late, once : numpy.ndarray, shape (T,)
-        Planned for the rates of the moment, for those of the moment before, and once for the mean rates.
+    time, rate : numpy.ndarray, shape (T,)
+        Seconds; bit/s of every camera's uplink.
+    anew, once : numpy.ndarray, shape (T,)
+        Planned for the rate of the moment, and planned once for the mean rate.
     """
 
     time: np.ndarray
     rate: np.ndarray
     anew: np.ndarray
-    late: np.ndarray
     once: np.ndarray
 
     @property
     def gain(self) -> float:
-        """Accuracy over the whole time when planning anew over that of one plan."""
+        """Mean accuracy of planning anew over that of one plan."""
         return float(self.anew.mean() / self.once.mean())
 
 
-def follow_uplinks(city: CameraCity, rates: np.ndarray, period: float = PERIOD) -> UplinkRun:
-    """Plan within a Pareto band at every moment; a plan that asks more than an uplink carries loses frames there."""
-    plans = [_plan(city, row) for row in rates]
-    once = _plan(city, rates.mean(axis=0))
-    rows = [
-        (
-            _delivered(city, row, plans[moment]),
-            _delivered(city, row, plans[max(moment - 1, 0)]),
-            _delivered(city, row, once),
-        )
-        for moment, row in enumerate(rates)
-    ]
-    return UplinkRun(period * np.arange(len(rates)), rates.mean(axis=1), *np.array(rows).T)
+def follow_uplinks(trace: Trace, seed: int, *, moments: int = 20, count: int = 16) -> Replanning:
+    """Plan for the uplink of each moment, beside one plan for the mean; frames beyond the rate are answered wrongly."""
+    time = np.linspace(0, trace.duration, moments, endpoint=False)
+    rate = np.maximum(trace.rate_at(time), UPLINKS[0] / 10)
+    queries = draw_queries(count, four_cameras().cameras, seed)
+    fixed = _at_rate(float(rate.mean()), queries)
+    chosen = greedy_plan(fixed)
+    rows = []
+    for each in rate:
+        problem = _at_rate(float(each), queries)
+        rows.append((problem.mean_accuracy(greedy_plan(problem)), _carried_out(problem, chosen, queries)))
+    return Replanning(time, rate, *np.array(rows).T)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Chosen configurations: accuracy and uplink rate of each query, shape (Q,)."""
-
-    accuracy: np.ndarray
-    uplink: np.ndarray
+def _at_rate(rate: float, queries: Queries) -> PlanProblem:
+    hierarchy = four_cameras()
+    uplinks = np.full(hierarchy.cameras, rate)
+    return plan_problem(replace(hierarchy, camera_uplink=uplinks), queries)
 
 
-def _plan(city: CameraCity, rates: np.ndarray) -> Plan:
-    problem = city.problem(rates)
-    problem = problem.keep(pareto_band(problem, WIDE_BAND))
-    chosen = greedy_plan(problem)
-    columns = len(city.cameras) + city.queries.camera
-    return Plan(problem.accuracy[chosen], problem.demand[chosen, columns])
-
-
-def _delivered(city: CameraCity, rates: np.ndarray, plan: Plan) -> float:
-    """Mean accuracy when a lost frame is answered wrongly."""
-    offered = np.bincount(city.queries.camera, plan.uplink, len(city.cameras))
-    passed = np.minimum(1.0, rates / np.maximum(offered, 1e-12))[city.queries.camera]
-    return float(np.mean(plan.accuracy * np.where(plan.uplink > 0, passed, 1.0)))
+def _carried_out(problem: PlanProblem, chosen: np.ndarray, queries: Queries) -> float:
+    """Mean accuracy of a plan for another rate: a query that uses an overfull uplink loses frames in proportion."""
+    uplinks = slice(four_cameras().cameras, 2 * four_cameras().cameras)
+    asked, room = problem.used(chosen)[uplinks], problem.capacity[uplinks]
+    passed = np.minimum(1.0, room / np.maximum(asked, 1e-12))
+    uses = problem.demand[chosen][:, uplinks].sum(axis=1) > 0
+    return float(np.mean(problem.accuracy[chosen] * np.where(uses, passed[queries.camera], 1.0)))
