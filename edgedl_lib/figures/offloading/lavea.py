@@ -168,6 +168,7 @@ def plot_city(axes: Axes, city: CityRun, loads: np.ndarray, flows: np.ndarray | 
         )
     axes.set_aspect("equal")
     axes.set(xlabel="metres east", ylabel="metres north")
+    axes.locator_params(axis="x", nbins=5)  # of two maps side by side, long labels would run into each other
     axes.grid(False)
 
 
