@@ -49,19 +49,23 @@ def test_a_worker_starts_within_milliseconds():
     assert gone([worker.pid])
 
 
-@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
-def test_nobody_outlives_the_parent_not_even_a_paused_worker(end):
-    parent = subprocess.Popen(
+def parent(end):
+    """Another process with a nursery and two workers, one of them paused, that ends as it is told."""
+    return subprocess.Popen(
         [sys.executable, "-c", PARENT.format(end=end)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True, env=child_environment(),
     )  # fmt: skip
-    with parent:
-        nursery, *workers = map(int, parent.stdout.readline().split())
-        assert len(workers) == 2 and all(psutil.pid_exists(pid) for pid in (nursery, *workers))
-        parent.stdin.write("\n")
-        parent.stdin.close()
-        parent.wait(20)
-    assert gone([nursery, *workers])
+
+
+def test_nobody_outlives_the_parent_not_even_a_paused_worker():
+    for one in [parent(""), parent("os.kill(os.getpid(), signal.SIGKILL)")]:  # both start at the same time
+        with one:
+            nursery, *workers = map(int, one.stdout.readline().split())
+            assert len(workers) == 2 and all(psutil.pid_exists(pid) for pid in (nursery, *workers))
+            one.stdin.write("\n")
+            one.stdin.close()
+            one.wait(20)
+        assert gone([nursery, *workers])
 
 
 def test_a_nursery_signals_its_own_workers_only():

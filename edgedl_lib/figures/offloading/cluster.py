@@ -110,7 +110,7 @@ def _name_lines(axes: Axes, right: float, ends: Mapping[str, float], colours: Ma
 
 def _bandwidth_axis(axes: Axes, rates) -> None:
     megabits = np.asarray(rates) / MEGABIT
-    axes.set(xscale="log", xlabel="bandwidth (Mb/s)", xlim=(0.85 * megabits[0], 1.9 * megabits[-1]))
+    axes.set(xscale="log", xlabel="bandwidth (Mb/s)", xlim=(0.85 * megabits[0], 2.6 * megabits[-1]))
     axes.set_xticks(megabits, [f"{rate:g}" for rate in megabits])
     axes.minorticks_off()
 
