@@ -50,7 +50,7 @@ def plot_accuracy_over_bytes(
     )
     where = (codes[1], 100 * accuracies[1])
     axes.annotate(
-        "codes of a trained encoder", where, (10, -32), textcoords="offset points", color=COLORS["edge"], weight="bold"
+        "codes of a trained encoder", where, (10, -56), textcoords="offset points", color=COLORS["edge"], weight="bold"
     )
     axes.set(xscale="log", xlabel="bytes that the edge sends per image", ylabel="accuracy (%)", ylim=(30, 104))
     axes.set_xticks(codes, [str(code) for code in codes])

@@ -14,7 +14,7 @@ from edgedl_lib.reproduce.style import COLORS
 
 SHOWN = 0.5  # confidence from which a box is drawn
 ARM_COLOURS = {"uniform": "end", "regions": "edge", "random": "neutral"}
-ARM_NAMES = {"uniform": "uniform", "regions": "regions of interest", "random": "random regions"}
+ARM_NAMES = {"uniform": "uniform", "regions": "regions", "random": "random regions"}
 END_TEXT = "#8A5300"  # the end's colour, dark enough for small type
 
 
@@ -60,9 +60,9 @@ def plot_precision(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray
     right = curves["uniform"][0].max()
     style = {"color": COLORS["cloud"], "weight": "bold", "ha": "right", "va": "bottom"}
     axes.text(right, raw + 0.8, "uncompressed", **style)
-    shift = {"uniform": (10, -14), "regions": (-8, 8), "random": (14, -2)}
-    align = {"uniform": "left", "regions": "right", "random": "left"}
-    place = {"uniform": -2, "regions": -2, "random": -2}
+    shift = {"uniform": (10, -14), "regions": (9, -15), "random": (14, -2)}
+    align = {"uniform": "left", "regions": "left", "random": "left"}
+    place = {"uniform": -2, "regions": -1, "random": -2}
     for name, (sizes, precision) in curves.items():
         colour = COLORS[ARM_COLOURS[name]]
         axes.plot(sizes, precision, "-o", color=colour)

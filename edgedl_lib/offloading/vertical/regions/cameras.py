@@ -98,10 +98,11 @@ def compress(frames: np.ndarray, regions: np.ndarray, ratio: float, high: int) -
     """Streams of the frames, and their bytes at high quality."""
     coefficients = codec.transform(frames)
     best = codec.Plan(np.zeros(coefficients.shape[1], bool), high, high)
-    full = [len(codec.encode(each, best)) for each in coefficients]
-    budgets = [(1 - ratio) * size for size in full]
-    streams = [fit(*each, high, budget) for *each, budget in zip(coefficients, regions, budgets, strict=True)]
-    return streams, full
+    full = [codec.encode(each, best) for each in coefficients]
+    budgets = [(1 - ratio) * len(stream) for stream in full]
+    asked = zip(coefficients, regions, budgets, full, strict=True)
+    streams = [fit(each, mask, high, budget, start) for each, mask, budget, start in asked]
+    return streams, list(map(len, full))
 
 
 def decompress(streams: list[bytes], side: int = SIDE) -> np.ndarray:

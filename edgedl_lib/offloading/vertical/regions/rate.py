@@ -29,7 +29,7 @@ def path_length(regions: np.ndarray, high: int) -> int:
     return STEPS - high + (0 if whole else WIDEST_GAP)
 
 
-def fit(coefficients: np.ndarray, regions: np.ndarray, high: int, budget: float) -> bytes:
+def fit(coefficients: np.ndarray, regions: np.ndarray, high: int, budget: float, start: bytes | None = None) -> bytes:
     """A stream on the path with at most `budget` bytes and not much less; the last one if none is small enough.
 
     Bytes fall nearly exponentially along the path, so each try stands where a straight line through the logarithms of
@@ -40,8 +40,11 @@ def fit(coefficients: np.ndarray, regions: np.ndarray, high: int, budget: float)
     coefficients : ndarray, shape (blocks, 64)
     regions : ndarray of bool, shape (blocks,)
         No block or every block means uniform compression.
+    start : bytes, optional
+        The stream at uniformly high quality, if it is known already.
     """
-    stream = encode(coefficients, plan_at(0, regions, high))
+    coefficients = np.asfortranarray(coefficients)  # the encoder walks along frequencies
+    stream = start or encode(coefficients, plan_at(0, regions, high))
     if len(stream) <= budget:
         return stream
     low, top = 0, path_length(regions, high) - 1  # low is too large, top is the last resort
