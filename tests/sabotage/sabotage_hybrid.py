@@ -15,7 +15,7 @@ from edgedl_lib.offloading.vertical.hybrid_learning.networks import encoder
 from edgedl_lib.reproduce.sabotage import sabotage
 
 DESIGN = design_for(8)
-PASSES = 8  # enough to see a wrong method fail
+PASSES = 6  # enough to see a wrong method fail
 
 
 @cache

@@ -20,12 +20,12 @@ from edgedl_lib.offloading.vertical.regions.scenes import SIDE, frames_in_order,
 from edgedl_lib.reproduce.sabotage import sabotage
 
 HIGH = 132  # a usual result of the choice of high quality
-QUICK = detector.Training(hidden=48, epochs=6, crops=2000)
+QUICK = detector.Training(hidden=48, epochs=5, crops=1500)
 
 
 @cache
 def model():
-    return detector.train_detector(study.training_scenes(digits(0), 0, 150), QUICK, 0)
+    return detector.train_detector(study.training_scenes(digits(0), 0, 120), QUICK, 0)
 
 
 @cache

@@ -3,7 +3,6 @@
 The test images take part in neither.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -59,7 +58,9 @@ class Learned:
 def divide(data: Dataset, start: int) -> Parts:
     """The first `start` training images are known raw; the others are new at the edge."""
     if not 0 < start < len(data.train):
-        raise ValueError(f"{start} start images of {len(data.train)} leave no part empty-handed only between 1 and all")
+        raise ValueError(
+            f"{start} start images of {len(data.train)} leave a part without any; choose fewer than all and at least one"
+        )
     rest = Split(data.train.inputs[start:], data.train.targets[start:])
     return Parts(data.train.subset(start), rest, data.test)
 
@@ -112,10 +113,9 @@ def learn_raw(parts: Parts, design: Design, seed: int, *, variant: str = "cnn", 
     return Learned(None, network, accuracy(network, parts.test))
 
 
-def received_codes(edge_part: nn.Module, split: Split, change: Callable | None = None) -> Split:
+def received_codes(edge_part: nn.Module, split: Split) -> Split:
     """What the cloud reads of a split after encoding, serialising and decoding."""
-    codes = predict(edge_part, split.inputs)
-    return Split(read_codes(code_frames(change(codes) if change else codes)), split.targets)
+    return Split(read_codes(code_frames(predict(edge_part, split.inputs))), split.targets)
 
 
 def _train(network: nn.Module, split: Split, seed: int, passes: int) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import nn
 
 from edgedl_lib.nets.datasets import Dataset
@@ -133,8 +132,3 @@ def raw_size_messages(parts: Parts, design: Design) -> Messages:
     """Degenerate: as many codes as pixels."""
     whole = replace(design, code=design.side**2)
     return measured_messages(parts, build(lambda: networks.encoder(whole), 0).eval())
-
-
-def pixels_as_bytes(parts: Parts) -> torch.Tensor:
-    """Raw test images as flat rows, for whoever wants to send them as codes."""
-    return parts.test.inputs.flatten(1)
