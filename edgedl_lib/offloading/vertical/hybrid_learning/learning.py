@@ -59,7 +59,7 @@ def divide(data: Dataset, start: int) -> Parts:
     """The first `start` training images are known raw; the others are new at the edge."""
     if not 0 < start < len(data.train):
         raise ValueError(
-            f"{start} start images of {len(data.train)} leave a part without any; choose fewer than all and at least one"
+            f"{start} start images of {len(data.train)} leave a part empty; choose at least one, fewer than all"
         )
     rest = Split(data.train.inputs[start:], data.train.targets[start:])
     return Parts(data.train.subset(start), rest, data.test)
