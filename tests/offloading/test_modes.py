@@ -75,7 +75,6 @@ def test_the_best_cut_moves_from_one_end_to_the_other(network, rate, like):
     assert mean_latency("partial", chosen, rate) == mean_latency(like, chosen, rate)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("depth", scenarios.TILE_DEPTHS)
 def test_tiles_change_no_value_and_never_less_work_than_the_network(network, depth):
     chosen, layers = setting(network), trunk(network)

@@ -127,6 +127,11 @@ MISTAKES = {
     "starts late": ("rate = 1.0", "rate = 1.0\nstart = 10.0", "start = 10.0: start < end"),
     "long warm-up": ("duration = 10.0", "duration = 10.0\nwarm_up = 10.0", "warm_up = 10.0: give less than duration"),
     "name twice": ('name = "island"', 'name = "edge"', "stations 'edge', name = 'edge': names differ"),
+    "an application called like a station": (
+        'name = "app"',
+        'name = "edge"',
+        "applications 'edge', name = 'edge': a station or connection has that name",
+    ),
     "one name for two": (
         'name = "wifi"',
         'name = "edge"',

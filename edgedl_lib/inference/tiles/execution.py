@@ -100,11 +100,12 @@ def run_stage(network: TileNetwork, index: int, before: Tensor, output: Region) 
     stage, (window, *followers) = network.stages[index], network.modules[index]
     if output.pixels == 0:
         return before.new_zeros(before.shape[0], stage.output_shape[0], output.height, output.width)
-    before = _padded(stage, before, output)
-    after = _WINDOWS[stage.kind](stage, window, before, output) if stage.kind in _WINDOWS else window(before)
-    owned = stage.kind in _WINDOWS  # a window writes a new map, which its followers may overwrite
-    for module in followers:
-        after = _in_place(module, after) if owned else module(after)
+    with torch.no_grad():  # windows write into a given map, which autograd would not follow
+        before = _padded(stage, before, output)
+        after = _WINDOWS[stage.kind](stage, window, before, output) if stage.kind in _WINDOWS else window(before)
+        owned = stage.kind in _WINDOWS  # a window writes a new map, which its followers may overwrite
+        for module in followers:
+            after = _in_place(module, after) if owned else module(after)
     return after
 
 

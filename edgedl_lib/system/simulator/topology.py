@@ -91,6 +91,9 @@ def require_consistent(scenario: Scenario) -> None:
     applications = _different(scenario, "applications")
     if both := sorted(stations & connections):
         raise ScenarioError(f"connections {both[0]!r}", "name", both[0], "a station has that name: choose another")
+    if taken := sorted(applications & (stations | connections)):
+        remedy = "a station or connection has that name: choose another"
+        raise ScenarioError(f"applications {taken[0]!r}", "name", taken[0], remedy)
     if scenario.warm_up >= scenario.duration:
         raise ScenarioError(where, "warm_up", scenario.warm_up, f"give less than duration = {scenario.duration}")
     for connection in scenario.connections:
