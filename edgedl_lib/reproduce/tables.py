@@ -123,6 +123,9 @@ SURVEY_TABLES = {
     ),
 }
 
+RUNS = Column("runs", "Run it here")
+"""The column of a table whose systems have a section in a notebook, by ``data/survey/runs.csv``."""
+
 ERRATA_COLUMNS = (
     Column("place", "Where", True),
     Column("reference", "Ref."),
@@ -138,7 +141,9 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def survey_table(identifier: str, rows: Sequence[Row], errata: Sequence[Row], up: str = "../") -> str:
+def survey_table(
+    identifier: str, rows: Sequence[Row], errata: Sequence[Row], runs: Sequence[Row] = (), up: str = "../"
+) -> str:
     """Return one of Tables II to VII; a misprinted cell shows the correction and what the survey prints.
 
     Parameters
@@ -147,13 +152,29 @@ def survey_table(identifier: str, rows: Sequence[Row], errata: Sequence[Row], up
         A key of :data:`SURVEY_TABLES`.
     rows, errata : sequence of mappings
         The rows of the table's file, and those of ``errata.csv``.
+    runs : sequence of mappings
+        The rows of ``runs.csv``: the table's number, a reference, and the notebook and the heading where it runs.
     up : str
         The way from the page to the folder of the bibliography.
     """
     table = SURVEY_TABLES[identifier]
     slips = {(e["reference"], e["column"]): e for e in errata if e["place"] == f"Table {table.roman}"}
     cells = [{c.key: _survey_cell(c.key, row, slips, up) for c in table.columns} for row in rows]
-    return html_table(identifier, f"Table {table.roman}. {table.caption}", table.columns, cells)
+    columns, places = table.columns, {run["reference"]: run for run in runs if run["table"] == table.roman}
+    if places:
+        columns = (columns[0], RUNS, *columns[1:])
+        cells = [{**shown, RUNS.key: _run_cell(row, places, up)} for shown, row in zip(cells, rows, strict=True)]
+    return html_table(identifier, f"Table {table.roman}. {table.caption}", columns, cells)
+
+
+def _run_cell(row: Row, places: Mapping[str, Row], up: str) -> Cell:
+    place = places.get(row.get("reference", ""))
+    if place is None:
+        return Cell("")
+    chapter = place["notebook"].split("-")[0]
+    address = f"{up}../notebooks/{place['notebook']}.html#{place['target']}"
+    name = row.get("system") or f"[{row['reference']}]"
+    return Cell(f'<a href="{address}">{chapter}: {html.escape(name)}</a>', order=chapter)
 
 
 def _survey_cell(key: str, row: Row, slips: Mapping[tuple[str, str], Row], up: str) -> Cell:
@@ -200,7 +221,7 @@ def _glossary_entry(row: Row) -> str:
 
 def write_tables(survey: Path, target: Path) -> None:
     """Write the fragments of the pages glossary, table-2 to table-7 and errata into ``target``."""
-    errata = read_rows(survey / "errata.csv")
+    errata, runs = read_rows(survey / "errata.csv"), read_rows(survey / "runs.csv")
     fragments: dict[str, Callable[[], str]] = {
         "glossary": lambda: glossary(read_rows(survey / "table_1_abbreviations.csv")),
         "errata": lambda: errata_table(errata),
@@ -208,5 +229,5 @@ def write_tables(survey: Path, target: Path) -> None:
     for name, make in fragments.items():
         (target / f"{name}.md").write_text(make(), encoding="utf-8")
     for name, table in SURVEY_TABLES.items():
-        text = survey_table(name, read_rows(survey / table.file), errata)
+        text = survey_table(name, read_rows(survey / table.file), errata, runs)
         (target / f"{name}.md").write_text(text, encoding="utf-8")

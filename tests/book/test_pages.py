@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from edgedl_lib.reproduce import bibliography, html_table, landscape, pages, tables
+from edgedl_lib.reproduce.ledger import load_claims
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVEY = ROOT / "data" / "survey"
@@ -135,6 +136,29 @@ def test_a_misprinted_cell_shows_what_is_printed_and_the_correction():
     deepcham = next(row for row in rows if row["Ref."] == "[104]")
     assert deepcham["System"] == "DeepCham printed: no name"
     assert next(row for row in rows if row["Ref."] == "[12]")["System"] == "Neurosurgeon"
+
+
+RUNS = tables.read_rows(SURVEY / "runs.csv")
+
+
+def test_every_row_of_table_5_links_to_the_section_that_runs_it():
+    rows = survey("table_5_modes.csv")
+    text = tables.survey_table("table-5", rows, ERRATA, RUNS)
+    assert [row["reference"] for row in rows] != [] and all(row["Run it here"] for row in body(text))
+    for run in RUNS:
+        assert f'href="../../notebooks/{run["notebook"]}.html#{run["target"]}"' in text
+        cells = json.loads((ROOT / "notebooks" / f"{run['notebook']}.ipynb").read_text(encoding="utf-8"))["cells"]
+        marked = [cell for cell in cells if f"({run['target']})=" in "".join(cell["source"])]
+        assert len(marked) == 1, f"{run['notebook']} should hold the target {run['target']} once"
+
+
+def test_every_row_of_table_5_has_a_claim_that_is_checked():
+    banded = {claim.survey_ref for claim in load_claims().values() if claim.survey_table == "V" and claim.banded}
+    assert {f"[{row['reference']}]" for row in survey("table_5_modes.csv")} <= banded
+
+
+def test_a_table_without_places_has_no_column_for_them():
+    assert "Run it here" not in body(tables.survey_table("table-7", survey("table_7_optimising.csv"), ERRATA, RUNS))[0]
 
 
 def test_every_erratum_of_a_table_meets_a_cell():

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from edgedl_lib.offloading.vertical.videoedge.baselines import BlindRun
 from edgedl_lib.offloading.vertical.videoedge.city import CityPlan, Replanning
 from edgedl_lib.offloading.vertical.videoedge.pareto import pareto_band
 from edgedl_lib.offloading.vertical.videoedge.problem import PlanProblem
@@ -21,6 +22,15 @@ PLANNERS = (
     ("blind", "blind to the network, lost frames are wrong", "cloud", "-"),
 )
 LEVEL_COLOURS = dict(zip(range(len(LEVELS)), ("end", "edge", "cloud"), strict=True))
+
+
+def plot_blind(axes: Axes, run: BlindRun) -> None:
+    """Accuracy that a planner blind to the network expects of each query, and the frames that arrive."""
+    places = np.arange(len(run.planned))
+    axes.bar(places, 100 * run.planned, color=COLORS["neutral"], label="accuracy as planned")
+    axes.bar(places, 100 * run.arriving, 0.5, color=COLORS["cloud"], label="frames that arrive")
+    axes.set(xlabel="query", ylabel="share (%)", xticks=places, ylim=(0, 115))
+    axes.legend(loc="upper left", ncols=2)
 
 
 def plot_planners(axes: Axes, study: SizeStudy) -> None:
