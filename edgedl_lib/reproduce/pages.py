@@ -191,7 +191,7 @@ def write_generated_pages(source: Path, results: Mapping, claims: Mapping[str, C
     }
     for name, text in fragments.items():
         (target / f"{name}.md").write_text(text, encoding="utf-8")
-    write_tables(source / "data" / "survey", target)
+    write_tables(source / "data" / "survey", target, existing)
     copy_datatables(source / "book" / "_static" / "datatables")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -219,9 +219,13 @@ def _glossary_entry(row: Row) -> str:
     return f"{row['abbreviation']}\n  {row['definition']}.{note}\n"
 
 
-def write_tables(survey: Path, target: Path) -> None:
-    """Write the fragments of the pages glossary, table-2 to table-7 and errata into ``target``."""
-    errata, runs = read_rows(survey / "errata.csv"), read_rows(survey / "runs.csv")
+def write_tables(survey: Path, target: Path, existing: Collection[str]) -> None:
+    """Write the fragments of the pages glossary, table-2 to table-7 and errata into ``target``.
+
+    Rows lead to the notebooks of ``existing``, those that the book holds, alone.
+    """
+    errata = read_rows(survey / "errata.csv")
+    runs = [run for run in read_rows(survey / "runs.csv") if run["notebook"] in existing]
     fragments: dict[str, Callable[[], str]] = {
         "glossary": lambda: glossary(read_rows(survey / "table_1_abbreviations.csv")),
         "errata": lambda: errata_table(errata),

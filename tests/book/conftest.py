@@ -91,8 +91,9 @@ def _notebook(claims: dict[str, Claim], results: dict) -> nbformat.NotebookNode:
     image = v4.new_output("display_data", data={"image/png": _figure(), "text/plain": "figure"})
     linked = v4.new_output("display_data", data={"text/html": _clickable(), "text/plain": "figure"})
     tags = {"tags": ["hide-output", "predict-reveal"], "mystnb": {"image": {"alt": "latency by cut"}}}
+    head = "(system-neurosurgeon)=\n# A chapter"  # where Table V leads
     cells = [
-        v4.new_markdown_cell(f"# A chapter\n\nAs {{cite}}`ref12` says, $x^2$.\n\n{wide}\n\n{question}"),
+        v4.new_markdown_cell(f"{head}\n\nAs {{cite}}`ref12` says, $x^2$.\n\n{wide}\n\n{question}"),
         v4.new_code_cell("draw()", metadata=tags, outputs=[image], execution_count=1),
         v4.new_code_cell("clickable()", outputs=[linked], execution_count=1),
     ]
