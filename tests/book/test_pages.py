@@ -13,6 +13,7 @@ import yaml
 
 from edgedl_lib.reproduce import bibliography, html_table, landscape, pages, tables
 from edgedl_lib.reproduce.ledger import load_claims
+from edgedl_lib.reproduce.record import SYMBOLS
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVEY = ROOT / "data" / "survey"
@@ -297,6 +298,20 @@ def test_every_cell_that_draws_has_alternative_text(path):
         if cell["cell_type"] == "code" and DRAWS.search(source) and "def plot_" not in source:
             alternative = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
             assert len(alternative) > 15, f"{path.name}, cell {cell.get('id')}: describe the figure in mystnb.image.alt"
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_a_chapter_begins_with_its_title_and_not_with_code(path):
+    first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]
+    assert first["cell_type"] == "markdown" and "".join(first["source"]).startswith("# ")
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_a_ratio_prints_its_own_sign_so_that_no_word_repeats_it(path):
+    claims = load_claims()
+    text = "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+    doubled = re.findall(r"\{(?:measured|reported)\}`([\w.]+)` times\b", text)
+    assert [name for name in doubled if SYMBOLS.get(claims[name].unit) == "×"] == []
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
