@@ -1,0 +1,1 @@
+"""Communication-efficient training (survey VII-A, VII-C): fewer, smaller or cheaper updates."""

@@ -1,0 +1,1 @@
+"""Resource-optimised federated learning (survey VII-D): clients, radio and energy decided together."""

@@ -1,0 +1,1 @@
+"""Security-enhanced federated learning (survey VII-E): poisoned updates, private updates, no trusted server."""
