@@ -62,23 +62,35 @@ def invert(
     """
     if not 0 < target <= 1 or steps < 1:
         raise ValueError(f"target {target} and steps {steps}: expected a confidence in (0, 1] and at least one step")
-    labels = np.asarray(labels)
-    images = np.zeros((len(labels), pixels))
-    best, best_cost = images.copy(), 1 - _confidence(classifier, images, labels)
-    stale, step = np.zeros(len(labels), int), 0
-    active = best_cost > 1 - target
-    for step in range(1, steps + 1):
-        if not active.any():
+    search = _Search(classifier, np.asarray(labels), pixels)
+    for _ in range(steps):
+        rows = search.running(patience, target)
+        if not len(rows):
             break
-        rows = np.flatnonzero(active)
-        ascent = gradient(images[rows], labels[rows])
-        images[rows] = np.clip(images[rows] + step_size * ascent, 0.0, 1.0)
-        cost = 1 - _confidence(classifier, images[rows], labels[rows])
-        better = cost < best_cost[rows]
-        best[rows[better]], best_cost[rows[better]] = images[rows[better]], cost[better]
-        stale[rows] = np.where(better, 0, stale[rows] + 1)
-        active[rows] = (stale[rows] < patience) & (cost > 1 - target)
-    return Inversion(best, 1 - best_cost, step, getattr(gradient, "queries", 0))
+        search.move(rows, step_size * gradient(search.images[rows], search.labels[rows]))
+    return Inversion(search.best, 1 - search.best_cost, search.steps, getattr(gradient, "queries", 0))
+
+
+class _Search:
+    """Where each label's descent stands."""
+
+    def __init__(self, classifier: Classifier, labels: np.ndarray, pixels: int) -> None:
+        self.classifier, self.labels, self.steps = classifier, labels, 0
+        self.images = np.zeros((len(labels), pixels))
+        self.best = self.images.copy()
+        self.best_cost = 1 - _confidence(classifier, self.images, labels)
+        self.stale = np.zeros(len(labels), int)
+
+    def running(self, patience: int, target: float) -> np.ndarray:
+        return np.flatnonzero((self.stale < patience) & (self.best_cost > 1 - target))
+
+    def move(self, rows: np.ndarray, ascent: np.ndarray) -> None:
+        self.steps += 1
+        self.images[rows] = np.clip(self.images[rows] + ascent, 0.0, 1.0)
+        cost = 1 - _confidence(self.classifier, self.images[rows], self.labels[rows])
+        better = cost < self.best_cost[rows]
+        self.best[rows[better]], self.best_cost[rows[better]] = self.images[rows[better]], cost[better]
+        self.stale[rows] = np.where(better, 0, self.stale[rows] + 1)
 
 
 class FiniteDifferences:

@@ -1,8 +1,8 @@
-"""A softmax classifier, and three ways of showing less of it: rounded confidences, a label alone, noisy weights."""
+"""A softmax classifier, and two ways of showing less of it: rounded confidences, a label alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import softmax
@@ -57,12 +57,3 @@ def label_only(classifier):
         return (shares == shares.max(1, keepdims=True)).astype(float)
 
     return decide
-
-
-def noisy(model: Softmax, scale: float, rng: np.random.Generator) -> Softmax:
-    """The model with Laplace noise of the given scale on every weight: output perturbation (Dwork et al. 2006 [197])."""
-    return replace(
-        model,
-        weight=model.weight + rng.laplace(0, scale, model.weight.shape),
-        bias=model.bias + rng.laplace(0, scale, model.bias.shape),
-    )
