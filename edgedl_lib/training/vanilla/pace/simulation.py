@@ -130,12 +130,12 @@ class Population:
 
     def step(self, now: int) -> None:
         """Whoever is due and eligible checks in, as do those who waited to be; each is told when to return."""
-        self.waiting += self.due_but_not_eligible[:, now]
         coming = self.due[:, now]
         if now % self.tick == 0:
             back = self.generator.binomial(self.waiting, self.again[now])
             self.waiting -= back
             coming = coming + back
+        self.waiting += self.due_but_not_eligible[:, now]
         self.check_ins[:, now] = coming
         if coming.any():
             self._send_away(now, coming)
