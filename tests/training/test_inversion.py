@@ -93,10 +93,26 @@ def test_a_clipped_update_keeps_its_direction(model):
     assert updates.clipped(model, 1e9).bias is not None and np.array_equal(updates.clipped(model, 1e9).bias, model.bias)
 
 
-def test_laplace_noise_has_the_scale_of_sensitivity_over_epsilon():
+@pytest.mark.parametrize("devices", [1, 50])
+def test_laplace_noise_has_the_scale_of_sensitivity_over_epsilon(devices):
     quiet = protection.Softmax(np.zeros((100, 1000)), np.zeros(100))
-    draw = updates._noisy(quiet, 2 * 1.5 / 0.5, np.random.default_rng(0)).weight
-    assert draw.var() == pytest.approx(2 * 6.0**2, rel=0.03)
+    draw = updates.noisy_mean(quiet, 2 * 1.5 / 0.5, devices, np.random.default_rng(0)).weight
+    assert draw.var() == pytest.approx(2 * 6.0**2 / devices, rel=0.03)
+
+
+def test_the_noise_of_one_device_is_laplaces():
+    from scipy.stats import kstest
+
+    quiet = protection.Softmax(np.zeros((10, 1000)), np.zeros(10))
+    draw = updates.noisy_mean(quiet, 2.0, 1, np.random.default_rng(1)).weight.ravel()
+    assert kstest(draw, "laplace", args=(0, 2.0)).pvalue > 0.01
+
+
+def test_a_modular_sum_is_the_sum(model):
+    negative = protection.Softmax(-3 * model.weight, model.bias)
+    np.testing.assert_allclose(updates.modular_sum([model, negative]), -2 * model.weight, atol=2**-20)
+    with pytest.raises(ValueError, match="wrap around"):
+        updates.modular_sum([protection.Softmax(1e4 * model.weight, model.bias)])
 
 
 def test_ten_devices_hold_two_neighbouring_digits_each():

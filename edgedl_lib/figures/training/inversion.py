@@ -31,7 +31,7 @@ def plot_rounding(axes: Axes, steps: Sequence[float], hits: Mapping[str, Sequenc
         axes.plot(positions, counts, "o-", color=COLORS[colour])
         axes.text(len(steps) - 0.9, counts[-1], name, color=COLORS[colour], va="center", weight="bold")
     axes.axhline(1, color=COLORS["neutral"], lw=1, ls="--")
-    axes.text(len(steps) - 0.9, 0.45, "by chance", color=COLORS["neutral"], va="center")
+    axes.text(-0.1, 1.3, "by chance", color=COLORS["neutral"], va="center")
     axes.set_xticks(positions, ["none" if step == 0 else f"{step:g}" for step in steps])
     axes.set(xlabel="confidences rounded to multiples of", ylabel=f"classes recovered (of {classes})")
     axes.set(xlim=(-0.2, len(steps) + 1.1), ylim=(0, classes + 0.5))

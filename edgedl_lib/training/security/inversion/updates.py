@@ -80,12 +80,18 @@ def train(
     *,
     bound: float | None = None,
     epsilon: float | None = None,
+    copies: int = 1,
     rng: np.random.Generator | None = None,
 ) -> Softmax:
     """Federated gradient descent, with clipped updates and Laplace noise of scale 2 bound / epsilon if asked for.
 
     Two updates of norm ``bound`` differ by at most twice that, which is the sensitivity.  ``epsilon`` is what one
     device spends in one round; over the run it adds up to ``rounds * epsilon``.
+
+    Parameters
+    ----------
+    copies : int
+        Devices that hold each of the given data sets, each with noise of its own.
 
     Raises
     ------
@@ -98,16 +104,36 @@ def train(
     for _ in range(rounds):
         updates = [gradient_step(model, device, rate) for device in devices]
         updates = updates if bound is None else [clipped(update, bound) for update in updates]
-        updates = updates if epsilon is None else [_noisy(update, 2 * bound / epsilon, rng) for update in updates]
-        model = Softmax(
-            model.weight + np.mean([update.weight for update in updates], axis=0),
-            model.bias + np.mean([update.bias for update in updates], axis=0),
-        )
+        step = Softmax(*(np.mean([getattr(update, part) for update in updates], axis=0) for part in ("weight", "bias")))
+        if epsilon is not None:
+            step = noisy_mean(step, 2 * bound / epsilon, copies * len(devices), rng)
+        model = Softmax(model.weight + step.weight, model.bias + step.bias)
     return model
 
 
-def _noisy(update: Softmax, scale: float, rng: np.random.Generator) -> Softmax:
-    return Softmax(
-        update.weight + rng.laplace(0, scale, update.weight.shape),
-        update.bias + rng.laplace(0, scale, update.bias.shape),
-    )
+def noisy_mean(mean: Softmax, scale: float, devices: int, rng: np.random.Generator) -> Softmax:
+    """A mean to which each of ``devices`` has added Laplace noise of the given scale on every number.
+
+    The sum of n Laplace variables is the difference of two Gamma variables of shape n: drawn at once, whatever n is.
+    """
+
+    def noise(shape: tuple[int, ...]) -> np.ndarray:
+        return (rng.gamma(devices, scale, shape) - rng.gamma(devices, scale, shape)) / devices
+
+    return Softmax(mean.weight + noise(mean.weight.shape), mean.bias + noise(mean.bias.shape))
+
+
+def modular_sum(updates: list[Softmax], fraction_bits: int = 20, bits: int = 32) -> np.ndarray:
+    """Sum of the weights as secure aggregation computes it: fixed point, modulo a power of two, shape (classes, d).
+
+    Raises
+    ------
+    ValueError
+        The sum could wrap around.
+    """
+    fixed = [np.round(update.weight * 2**fraction_bits).astype(np.int64) for update in updates]
+    largest = max(np.abs(numbers).max() for numbers in fixed)
+    if largest * len(updates) >= 2 ** (bits - 1):
+        raise ValueError(f"{len(updates)} numbers of up to {largest} wrap around at 2^{bits}; use fewer fraction bits")
+    wrapped = np.mod(sum(np.mod(numbers, 2**bits) for numbers in fixed), 2**bits)
+    return np.where(wrapped < 2 ** (bits - 1), wrapped, wrapped - 2**bits) / 2**fraction_bits

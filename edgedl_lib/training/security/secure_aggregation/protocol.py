@@ -75,15 +75,16 @@ class Network:
         self.silent_from = {client: STAGES.index(stage) for client, stage in silent_before.items()}
         self.transcript: list[Message] = []
 
-    def ask(self, stage: str, requests: Mapping[int, bytes], answer: Callable[[int, bytes], bytes]) -> dict[int, bytes]:
-        """Replies of the clients that still answer at this stage."""
+    def ask(self, clients: Sequence[Client], stage: str, requests: Mapping[int, bytes]) -> dict[int, bytes]:
+        """Replies of the clients that still answer at this stage; a stage is a method of the client."""
         replies = {}
-        for client, request in requests.items():
-            if self.silent_from.get(client, len(STAGES)) <= STAGES.index(stage):
+        for number, request in requests.items():
+            if self.silent_from.get(number, len(STAGES)) <= STAGES.index(stage):
                 continue
-            replies[client] = answer(client, request)
-            self.transcript.append(Message(stage, client, False, request))
-            self.transcript.append(Message(stage, client, True, replies[client]))
+            step = getattr(clients[number], stage)
+            replies[number] = step(request) if request else step()
+            self.transcript.append(Message(stage, number, False, request))
+            self.transcript.append(Message(stage, number, True, replies[number]))
         return replies
 
 
@@ -114,7 +115,7 @@ def run(
     server, network = make_server(parameters), Network(silent_before or {})
     survivors, inboxes = collect(network, clients, server)
     requests = dict.fromkeys(server.contributors, survivors)
-    answers = network.ask("unmask", requests, lambda i, message: clients[i].unmask(message))
+    answers = network.ask(clients, "unmask", requests)
     total = server.unmask(answers)
     return Outcome(total, server.contributors, tuple(network.transcript), clients, server, inboxes)
 
@@ -130,9 +131,9 @@ def make_clients(
 
 def collect(network: Network, clients: Sequence[Client], server: Server) -> tuple[bytes, dict[int, bytes]]:
     """Stages 0 to 2: keys, shares and masked vectors; who is in the sum, and the inboxes."""
-    keys = network.ask("advertise", dict.fromkeys(range(len(clients)), b""), lambda i, _: clients[i].advertise())
+    keys = network.ask(clients, "advertise", dict.fromkeys(range(len(clients)), b""))
     directory = server.collect_keys(keys)
-    boxes = network.ask("share", dict.fromkeys(server.mask_keys, directory), lambda i, message: clients[i].share(message))
+    boxes = network.ask(clients, "share", dict.fromkeys(server.mask_keys, directory))
     inboxes = server.collect_shares(boxes)
-    vectors = network.ask("mask", inboxes, lambda i, message: clients[i].mask(message))
+    vectors = network.ask(clients, "mask", inboxes)
     return server.collect_vectors(vectors), inboxes
