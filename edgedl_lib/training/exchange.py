@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgedl_lib.training.flower import Array, ArrayRecord
+from edgedl_lib.training.flower import ArrayRecord, read_array, written_array
 from edgedl_lib.training.models import Arrays
 
 
 def to_record(arrays: Arrays) -> ArrayRecord:
     """The arrays as they are, types kept."""
-    return ArrayRecord({name: Array(np.ascontiguousarray(each)) for name, each in arrays.items()})
+    return ArrayRecord({name: written_array(each) for name, each in arrays.items()})
 
 
 def from_record(record: ArrayRecord) -> Arrays:
     """The inverse of :func:`to_record`; every call makes new arrays."""
-    return {name: each.numpy() for name, each in record.items()}
+    return {name: read_array(each) for name, each in record.items()}
 
 
 def dense_bytes(arrays: Arrays) -> int:

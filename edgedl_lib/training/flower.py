@@ -5,9 +5,13 @@ switched off, so that nothing leaves the machine.  A message can only be made by
 Flower's engines give one to their processes, :func:`ensure_identity` gives one to ours.
 """
 
+import functools
+import io
 import logging
 import os
 import tempfile
+
+import numpy as np
 
 OFFLINE = {
     "FLWR_TELEMETRY_ENABLED": "0",
@@ -52,10 +56,13 @@ __all__ = [
     "ensure_identity",
     "name_message",
     "quiet",
+    "read_array",
+    "written_array",
 ]
 
 SERVER_NODE = 1  # Flower's own number of the server in a simulation
 SERVER_RUN = 1
+SERIALISATION = "numpy.ndarray"  # Flower's name for the bytes of a .npy file
 CLIENT_FAILED = 1  # error code of a reply: the client application raised
 
 
@@ -87,6 +94,36 @@ def _copied_record(record):
             {name: Array(each.dtype, each.shape, each.stype, each.data) for name, each in record.items()}
         )
     return type(record)({name: list(each) if isinstance(each, list) else each for name, each in record.items()})
+
+
+def written_array(values: np.ndarray) -> Array:
+    """``Array(values)``, byte for byte, without writing the same header anew for every message.
+
+    Flower keeps an array as the bytes of a .npy file.  Its constructor goes through ``numpy.save`` and its reader
+    through ``numpy.load``, which parses the header as a Python expression: for small models that costs more than
+    training does.
+    """
+    values = np.ascontiguousarray(values)
+    return Array(
+        str(values.dtype), values.shape, SERIALISATION, _npy_header(values.dtype, values.shape) + values.tobytes()
+    )
+
+
+def read_array(array: Array) -> np.ndarray:
+    """``array.numpy()``: a new array of the values."""
+    header = _npy_header(np.dtype(array.dtype), array.shape)
+    if array.stype != SERIALISATION or not array.data.startswith(header):
+        return array.numpy()
+    return np.frombuffer(array.data, array.dtype, offset=len(header)).reshape(array.shape).copy()
+
+
+@functools.lru_cache(maxsize=1024)
+def _npy_header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    )
+    return buffer.getvalue()
 
 
 def quiet(level: int = logging.WARNING) -> None:

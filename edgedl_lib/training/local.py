@@ -139,7 +139,7 @@ def _rows(split: Split, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     if len(rows) == len(split):
         return split.inputs, split.targets  # one batch holds all: its order does not matter
     chosen = torch.from_numpy(rows)
-    return split.inputs[chosen], split.targets[chosen]
+    return split.inputs.index_select(0, chosen), split.targets.index_select(0, chosen)
 
 
 @torch.no_grad()
