@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgedl_lib.training.flower import ArrayRecord, read_array, written_array
+from edgedl_lib.training.flower import ArrayRecord, ConfigRecord, read_array, written_array
 from edgedl_lib.training.models import Arrays
 
 
@@ -39,3 +39,37 @@ def difference(arrays: Arrays, reference: Arrays) -> Arrays:
 def moved(arrays: Arrays, update: Arrays) -> Arrays:
     """Entry by entry ``arrays + update``, in the types of ``arrays``."""
     return {name: (each + update[name]).astype(each.dtype) for name, each in arrays.items()}
+
+
+def encoded_record(codec, arrays: Arrays, rng: np.random.Generator) -> ArrayRecord:
+    """Every real array as the bytes of its packet; counters of a model travel as they are."""
+    from edgedl_lib.training.codecs import encode_arrays
+
+    real = {name: each for name, each in arrays.items() if _is_real(each)}
+    remembers = hasattr(codec, "encode_arrays")  # an ErrorFeedback
+    packets = codec.encode_arrays(real, rng) if remembers else encode_arrays(codec, real, rng)
+    payloads = {name: np.frombuffer(packet.payload, np.uint8) for name, packet in packets.packets.items()}
+    return to_record({name: payloads.get(name, each) for name, each in arrays.items()})
+
+
+def decoded_record(codec, record: ArrayRecord, shapes: ConfigRecord) -> Arrays:
+    """The inverse of :func:`encoded_record`, as far as the codec keeps anything."""
+    from edgedl_lib.training.codecs import ErrorFeedback, Packet
+
+    codec = codec.codec if isinstance(codec, ErrorFeedback) else codec
+    arrays = {}
+    for name, values in from_record(record).items():
+        shape = tuple(int(side) for side in shapes[name].split(",") if side)
+        arrays[name] = values
+        if values.dtype == np.uint8:
+            arrays[name] = codec.decode(Packet(values.tobytes(), shape, 8 * values.size))
+    return arrays
+
+
+def shapes_of(arrays: Arrays) -> ConfigRecord:
+    """Shapes beside a payload; both sides know them, so they are not counted."""
+    return ConfigRecord({name: ",".join(map(str, each.shape)) for name, each in arrays.items()})
+
+
+def _is_real(values: np.ndarray) -> bool:
+    return np.issubdtype(values.dtype, np.floating)

@@ -12,11 +12,15 @@ from edgedl_lib.training.flower import (
     Error,
     Grid,
     Message,
+    MessageType,
     RecordDict,
     copied,
     ensure_identity,
     name_message,
 )
+from edgedl_lib.training.local import LocalResult, local_sgd
+from edgedl_lib.training.task import Request, client_app, keep_state, read_request, reply, stored_state
+from edgedl_lib.training.vectorised import local_sgd_all, pool
 
 
 class InProcessGrid(Grid):
@@ -85,6 +89,74 @@ class InProcessGrid(Grid):
             return Message(Error(CLIENT_FAILED, f"{type(fault).__name__}: {fault}"), reply_to=message)
         finally:
             message.content = original
+
+
+class VectorisedGrid(InProcessGrid):
+    """The same interface; all clients of a round are trained in one program (:mod:`.vectorised`).
+
+    Parameters
+    ----------
+    task : Task
+        With the plain client step, local SGD.
+    upload, download : codec, optional
+        As the strategy's.
+    """
+
+    def __init__(self, task, *, upload=None, download=None) -> None:
+        if task.client_step is not local_sgd:
+            raise ValueError(f"{task.client_step} cannot be vectorised: only local_sgd can; use engine='in-process'")
+        super().__init__(client_app(task, upload=upload, download=download), len(task.data.clients))
+        self.task, self.upload, self.download = task, upload, download
+        self.model, self.pool = task.make_model(), pool(task.data.clients)
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        """Train the clients of all training messages together; other messages one by one."""
+        messages = list(messages)
+        training = [message.metadata.message_type == MessageType.TRAIN for message in messages]
+        if not all(training) or not messages:
+            return super().push_messages(messages)
+        identifiers = [str(next(self._numbers)) for _ in messages]
+        for message, identifier in zip(messages, identifiers, strict=True):
+            name_message(message, identifier)
+        self._replies |= zip(identifiers, self._trained(messages), strict=True)
+        return identifiers
+
+    def _trained(self, messages: list[Message]) -> list[Message]:
+        contexts = [self._contexts[message.metadata.dst_node_id] for message in messages]
+        requests = self._requests(messages, contexts)
+        rngs = [self.task.client_rng(request.round, request.client) for request in requests]
+        results = self._results(requests, rngs)
+        replies = []
+        for message, context, request, result, rng in zip(messages, contexts, requests, results, rngs, strict=True):
+            state = stored_state(context)
+            replies.append(reply(message, request, result, self.upload, rng, state))
+            keep_state(context, state)
+        return replies
+
+    def _requests(self, messages: list[Message], contexts: list[Context]) -> list[Request]:
+        """Read every request; a model that was sent to all is decoded once."""
+        read, decoded = [], {}
+        for message, context in zip(messages, contexts, strict=True):
+            record = message.content["arrays"]
+            if id(record) not in decoded:
+                decoded[id(record)] = read_request(message, context, self.download).arrays
+            client = int(context.node_config["partition-id"])
+            read.append(Request(client, decoded[id(record)], dict(message.content["config"])))
+        return read
+
+    def _results(self, requests: list[Request], rngs) -> list[LocalResult]:
+        """Clients that train alike are trained together."""
+        results: list = [None] * len(requests)
+        settings = [self.task.training.changed(request.config) for request in requests]
+        for training in dict.fromkeys(settings):
+            group = [k for k, each in enumerate(settings) if each == training]
+            models = [requests[k].arrays for k in group]
+            same = all(model is models[0] for model in models)
+            held = self.pool.of([requests[k].client for k in group])
+            trained = local_sgd_all(self.model, models[0] if same else models, held, training, [rngs[k] for k in group])
+            for k, result in zip(group, trained, strict=True):
+                results[k] = result
+        return results
 
 
 def _context(client: int, node: int, clients: int) -> Context:

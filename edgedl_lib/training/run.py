@@ -6,7 +6,7 @@ import numpy as np
 
 from edgedl_lib.training.exchange import from_record, to_record
 from edgedl_lib.training.flower import ConfigRecord, ensure_identity, quiet
-from edgedl_lib.training.grid import InProcessGrid
+from edgedl_lib.training.grid import InProcessGrid, VectorisedGrid
 from edgedl_lib.training.history import History
 from edgedl_lib.training.strategy import FederatedAveraging
 from edgedl_lib.training.task import Task, client_app
@@ -121,8 +121,6 @@ def _grid(task: Task, strategy: FederatedAveraging, engine: str):
         app = client_app(task, upload=strategy.upload, download=strategy.download)
         return InProcessGrid(app, len(task.data.clients))
     if engine == "vectorised":
-        from edgedl_lib.training.grid import VectorisedGrid
-
         return VectorisedGrid(task, upload=strategy.upload, download=strategy.download)
     raise ValueError(f"unknown engine {engine!r}; choose in-process, vectorised, ray or deployment")
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgedl_lib.training.exchange import from_record, record_bytes, to_record
+from edgedl_lib.training.exchange import (
+    decoded_record,
+    encoded_record,
+    from_record,
+    moved,
+    record_bytes,
+    shapes_of,
+    to_record,
+)
 from edgedl_lib.training.flower import (
     ArrayRecord,
     ConfigRecord,
@@ -167,7 +175,7 @@ class FederatedAveraging(Strategy):
         nodes = self.clients_of(grid)
         self._arrays, self._record = from_record(arrays), arrays
         chosen = self.choose(server_round, sorted(nodes))
-        self._sent = {}
+        self._sent, self._broadcast = {}, None
         self.rounds.append(Round(server_round, tuple(chosen)))
         return [self._message(server_round, client, nodes[client], dict(config)) for client in chosen]
 
@@ -201,19 +209,43 @@ class FederatedAveraging(Strategy):
 
     def _message(self, server_round: int, client: int, node: int, config: dict) -> Message:
         sent = self.outgoing(server_round, client, self._arrays)
-        record = self._record if sent is self._arrays else to_record(sent)
+        content = self._packed(server_round, client, sent)
         self._sent[node] = (client, sent)
-        self.rounds[-1].downlink_bytes += record_bytes(record)
+        self.rounds[-1].downlink_bytes += record_bytes(content["arrays"])
         orders = {**config, "server-round": server_round, **self.instructions(server_round, client)}
-        content = RecordDict({"arrays": record, "config": ConfigRecord(orders)})
-        return Message(content, node, MessageType.TRAIN, group_id=str(server_round))
+        if self._encodes:
+            orders["reply"] = "update"
+        return Message(
+            RecordDict({**content, "config": ConfigRecord(orders)}),
+            node,
+            MessageType.TRAIN,
+            group_id=str(server_round),
+        )
+
+    @property
+    def _encodes(self) -> bool:
+        return self.upload is not None or self.download is not None
+
+    def _packed(self, server_round: int, client: int, sent: Arrays) -> dict:
+        """Records of the model; what all get alike is encoded once: the server broadcasts."""
+        if sent is self._arrays and self._broadcast is not None:
+            return self._broadcast
+        if self.download is None:
+            records = {"arrays": self._record if sent is self._arrays else to_record(sent)}
+        else:
+            stream = [self.seed, server_round, 1] if sent is self._arrays else [self.seed, server_round, 2, client]
+            encoded = encoded_record(self.download, sent, np.random.default_rng(stream))
+            records = {"arrays": encoded, "shapes": shapes_of(sent)}
+        if sent is self._arrays:
+            self._broadcast = records
+        return records
 
     def _accepted(self, replies: list[Message]) -> list[ClientUpdate]:
         current, updates, refused = self.rounds[-1], [], []
         answers = {message.metadata.src_node_id: message for message in replies}
         for node, (client, sent) in self._sent.items():
             try:
-                update = self._read(client, answers.get(node))
+                update = self._read(client, sent, answers.get(node))
                 current.uplink_bytes += update.uplink_bytes
                 self.inspect(update, sent)
                 updates.append(update)
@@ -222,21 +254,33 @@ class FederatedAveraging(Strategy):
         current.rejected = tuple(refused)
         return sorted(updates, key=lambda update: update.client)
 
-    def _read(self, client: int, message: Message | None) -> ClientUpdate:
+    def _read(self, client: int, sent: Arrays, message: Message | None) -> ClientUpdate:
         if message is None:
             raise BadUpdate(client, "no reply")
         if message.has_error():
             raise BadUpdate(client, message.error.reason or "failed without a reason")
-        content = message.content
+        try:
+            return self._opened(client, sent, message.content)
+        except BadUpdate:
+            raise
+        except (ValueError, TypeError, LookupError) as fault:  # whatever a client can write into a reply
+            raise BadUpdate(client, f"its reply cannot be read: {type(fault).__name__}: {fault}") from fault
+
+    def _opened(self, client: int, sent: Arrays, content: RecordDict) -> ClientUpdate:
         named = int(content["client"]["client"]) if "client" in content else None
         if named != client:
             raise BadUpdate(client, f"answers in the name of client {named}")
         if "arrays" not in content or not len(content["arrays"]):
             raise BadUpdate(client, "sent no arrays")
-        metrics = dict(content["metrics"])
+        metrics, record = dict(content["metrics"]), content["arrays"]
         examples = int(metrics.pop("num-examples"))
-        record = content["arrays"]
-        return ClientUpdate(client, from_record(record), examples, metrics, record_bytes(record))
+        if self.upload is not None:
+            arrays = decoded_record(self.upload, record, content["shapes"])
+        else:
+            arrays = from_record(record)
+        if self._encodes and arrays.keys() == sent.keys():
+            arrays = moved(sent, arrays)  # the change, added to the server's own weights
+        return ClientUpdate(client, arrays, examples, metrics, record_bytes(record))
 
 
 def weighted_mean(models: list[Arrays], weights) -> Arrays:

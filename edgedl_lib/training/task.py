@@ -5,6 +5,7 @@ The same two applications run in this process (:mod:`.grid`), on Flower's simula
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 from edgedl_lib.nets.training import build
 from edgedl_lib.training.data import FederatedData
-from edgedl_lib.training.exchange import from_record, to_record
+from edgedl_lib.training.exchange import decoded_record, difference, encoded_record, from_record, shapes_of, to_record
 from edgedl_lib.training.flower import (
     ClientApp,
     ConfigRecord,
@@ -29,6 +30,7 @@ from edgedl_lib.training.local import LocalResult, LocalTraining, local_sgd
 from edgedl_lib.training.models import Arrays, load_arrays, to_arrays
 
 STATE = "edgedl-state"  # name of our record in Flower's Context.state
+MEMORY = "upload-memory"  # what an upload codec with memory still owes, in the client's state
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,20 @@ def client_app(task: Task, *, upload=None, download=None) -> ClientApp:
     def train(message: Message, context) -> Message:
         if not room:
             room.append(task.make_model())
-        client, arrays, config = read_request(message, context)
-        state = stored_state(context)
-        rng = task.client_rng(int(config["server-round"]), client)
-        split, training = task.data.clients[client], task.training.changed(config)
-        result = task.client_step(room[0], arrays, split, training, rng, state=state, config=config)
+        request = read_request(message, context, download)
+        state, rng = stored_state(context), task.client_rng(request.round, request.client)
+        result = task.client_step(
+            room[0],
+            request.arrays,
+            task.data.clients[request.client],
+            task.training.changed(request.config),
+            rng,
+            state=state,
+            config=request.config,
+        )
+        answer = reply(message, request, result, upload, rng, state)
         keep_state(context, state)
-        return reply(message, context, result)
+        return answer
 
     return app
 
@@ -134,25 +143,64 @@ def server_app(task: Task, strategy, rounds: int, *, keep=None, **settings) -> S
     return app
 
 
+@dataclass(frozen=True)
+class Request:
+    """What the server asks of one client.
+
+    Attributes
+    ----------
+    client : int
+    arrays : Arrays
+        The model it received, decoded.
+    config : dict
+        The server's instructions.
+    """
+
+    client: int
+    arrays: Arrays
+    config: dict
+
+    @property
+    def round(self) -> int:
+        """Number of the round."""
+        return int(self.config["server-round"])
+
+
 def identity(context) -> ConfigRecord:
     """Who this client is: its partition."""
     return ConfigRecord({"client": int(context.node_config["partition-id"])})
 
 
-def read_request(message: Message, context) -> tuple[int, Arrays, dict]:
-    """Number of the client, the model it was sent and the server's instructions."""
-    config = dict(message.content["config"])
-    return int(context.node_config["partition-id"]), from_record(message.content["arrays"]), config
+def read_request(message: Message, context, download=None) -> Request:
+    """The model and the instructions in a message to this client.
+
+    Raises
+    ------
+    ValueError
+        The server encodes what it sends and this client was not given the codec.
+    """
+    content = message.content
+    if "shapes" in content and download is None:
+        raise ValueError("the model came through a codec; give client_app the strategy's download codec")
+    record = content["arrays"]
+    arrays = decoded_record(download, record, content["shapes"]) if "shapes" in content else from_record(record)
+    return Request(int(context.node_config["partition-id"]), arrays, dict(content["config"]))
 
 
-def reply(message: Message, context, result: LocalResult) -> Message:
-    """The client's answer: its model, its metrics and its name."""
+def reply(message: Message, request: Request, result: LocalResult, upload, rng, state: dict) -> Message:
+    """The client's answer: its model, or what changed in it, its metrics and its name."""
     metrics = {name: float(value) for name, value in result.metrics.items()}
+    sends_change = request.config.get("reply") == "update"
+    arrays = difference(result.arrays, request.arrays) if sends_change else result.arrays
     content = {
-        "arrays": to_record(result.arrays),
         "metrics": MetricRecord({"num-examples": int(result.examples), **metrics}),
-        "client": identity(context),
+        "client": ConfigRecord({"client": request.client}),
     }
+    if upload is None:
+        content["arrays"] = to_record(arrays)
+    else:
+        codec = state.setdefault(MEMORY, copy.deepcopy(upload)) if hasattr(upload, "residuals") else upload
+        content |= {"arrays": encoded_record(codec, arrays, rng), "shapes": shapes_of(arrays)}
     return Message(RecordDict(content), reply_to=message)
 
 
