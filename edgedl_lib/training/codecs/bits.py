@@ -36,15 +36,11 @@ class BitWriter:
 
     def integers(self, values: np.ndarray, width: int) -> None:
         """Unsigned integers of `width` bits each, the most significant bit first."""
-        values = np.asarray(values, dtype=np.uint64)
+        values = np.asarray(values)
+        values = values.astype(np.uint64) if values.dtype.kind != "u" else values
         if width and len(values) and int(values.max()) >> width:
             raise CodecError(f"{int(values.max())} does not fit into {width} bits; use a wider field.")
-        if width in (8, 16, 32):
-            packed = values.astype(f">u{width // 8}").view(np.uint8)
-        else:
-            shifts = np.arange(width - 1, -1, -1, dtype=np.uint64)
-            packed = np.packbits(((values[:, None] >> shifts) & np.uint64(1)).astype(np.uint8))
-        self._pieces.append((packed, width * len(values)))
+        self._pieces.append((_pack(values, width), width * len(values)))
 
     def floats(self, values: np.ndarray, half: bool = False) -> None:
         """IEEE numbers of 32 bits, or of 16 with `half`; what does not fit is refused."""
@@ -62,6 +58,22 @@ class BitWriter:
         if aligned:
             return b"".join(packed.tobytes() for packed, _ in self._pieces)
         return np.packbits(np.concatenate([np.unpackbits(packed, count=n) for packed, n in self._pieces])).tobytes()
+
+
+def _shifts(width: int) -> np.ndarray:
+    """Where fields of 1, 2 or 4 bits start in a byte."""
+    return np.arange(8 - width, -1, -width, dtype=np.uint8)
+
+
+def _pack(values: np.ndarray, width: int) -> np.ndarray:
+    if width in (8, 16, 32):
+        return values.astype(f">u{width // 8}").view(np.uint8)
+    if width in (1, 2, 4):
+        slots = np.zeros((-(-len(values) * width // 8), 8 // width), dtype=np.uint8)
+        slots.reshape(-1)[: len(values)] = values
+        return np.bitwise_or.reduce(slots << _shifts(width), axis=1)
+    places = np.arange(width - 1, -1, -1, dtype=np.uint64)
+    return np.packbits(((values[:, None] >> places) & np.uint64(1)).astype(np.uint8))
 
 
 class BitReader:
@@ -92,9 +104,13 @@ class BitReader:
         """`count` unsigned integers of `width` bits."""
         if width in (8, 16, 32) and self._position % 8 == 0:
             return self._raw(count * width // 8).view(f">u{width // 8}").astype(np.uint64)
-        rows = self._take(count * width).reshape(count, width).astype(np.uint64)
-        shifts = np.arange(width - 1, -1, -1, dtype=np.uint64)
-        return (rows << shifts).sum(axis=1, dtype=np.uint64)
+        if width in (1, 2, 4) and self._position % 8 == 0:
+            self._require(count * width)
+            raw = self._bytes[self._position // 8 : -(-(self._position + count * width) // 8)]
+            self._position += count * width
+            return ((raw[:, None] >> _shifts(width)) & (2**width - 1)).reshape(-1)[:count]
+        rows = self._take(count * width).reshape(count, width)
+        return rows @ (2 ** np.arange(width - 1, -1, -1, dtype=np.uint64))
 
     def floats(self, count: int, half: bool = False) -> np.ndarray:
         """`count` IEEE numbers as float32."""

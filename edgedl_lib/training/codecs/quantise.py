@@ -101,4 +101,4 @@ class LowPrecision(Codec):
 def _round_at_random(scaled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Neighbouring integers with the mean `scaled`."""
     floor = np.floor(scaled)
-    return (floor + (rng.random(scaled.size) < scaled - floor)).astype(np.uint64)
+    return np.add(floor, rng.random(scaled.size) < scaled - floor).astype(np.uint32)

@@ -48,25 +48,42 @@ def power_of_two(count: int) -> int:
 class Rotate(Transform):
     """Random signs, then the Walsh-Hadamard transform: the "HD" of sketched updates [203].
 
-    Padded with zeros to a power of two; orthonormal, so that errors keep their size on the way back.
+    Padded with zeros; orthonormal, so that errors keep their size on the way back.
+
+    Parameters
+    ----------
+    block : int, optional
+        Rotate pieces of this length, a power of two, each by itself: then at most one block is padding.  Without, the
+        whole vector is padded to the next power of two, which can double what follows.
     """
+
+    block: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.block is not None and (self.block < 1 or self.block & (self.block - 1)):
+            raise CodecError(f"The block {self.block} is no power of two, which the Walsh-Hadamard transform needs.")
 
     def kept_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """As `Transform.kept_shape`."""
-        return (power_of_two(math.prod(shape)),)
+        length = self._length(math.prod(shape))
+        return (-(-math.prod(shape) // length) * length,)
 
     def forward(self, values, rng):
         """As `Transform.forward`."""
         seed = draw_seed(rng)
-        length = power_of_two(values.size)
-        padded = np.zeros(length)
+        padded = np.zeros(self.kept_shape(values.shape))
         padded[: values.size] = np.ravel(values)
-        return seed, walsh_hadamard(padded * _signs(seed, length))
+        signed = padded * _signs(seed, padded.size)
+        return seed, walsh_hadamard(signed.reshape(-1, self._length(values.size))).reshape(-1)
 
     def backward(self, seed, kept, shape) -> np.ndarray:
         """As `Transform.backward`."""
-        restored = walsh_hadamard(kept) * _signs(seed, kept.size)
+        rows = kept.reshape(-1, self._length(math.prod(shape)))
+        restored = walsh_hadamard(rows).reshape(-1) * _signs(seed, kept.size)
         return restored[: math.prod(shape)].reshape(shape)
+
+    def _length(self, count: int) -> int:
+        return min(self.block or power_of_two(count), power_of_two(count))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class _Kept(Transform):
         kept = kept_count(self.fraction, count)
         if kept == count:
             return np.arange(count)
-        return np.sort(np.random.default_rng(seed).permutation(count)[:kept])
+        return np.sort(np.random.default_rng(seed).choice(count, kept, replace=False, shuffle=False))
 
 
 @dataclass(frozen=True)
