@@ -86,7 +86,7 @@ class InProcessGrid(Grid):
         try:
             return self.client_app(message, self._contexts[node])
         except Exception as fault:  # whatever a client does, the others go on; the strategy names it
-            return Message(Error(CLIENT_FAILED, f"{type(fault).__name__}: {fault}"), reply_to=message)
+            return _failed(message, fault)
         finally:
             message.content = original
 
@@ -128,9 +128,12 @@ class VectorisedGrid(InProcessGrid):
         results = self._results(requests, rngs)
         replies = []
         for message, context, request, result, rng in zip(messages, contexts, requests, results, rngs, strict=True):
-            state = stored_state(context)
-            replies.append(reply(message, request, result, self.upload, rng, state))
-            keep_state(context, state)
+            try:
+                state = stored_state(context)
+                replies.append(reply(message, request, result, self.upload, rng, state))
+                keep_state(context, state)
+            except Exception as fault:  # what one client cannot encode is not the others' fault
+                replies.append(_failed(message, fault))
         return replies
 
     def _requests(self, messages: list[Message], contexts: list[Context]) -> list[Request]:
@@ -157,6 +160,10 @@ class VectorisedGrid(InProcessGrid):
             for k, result in zip(group, trained, strict=True):
                 results[k] = result
         return results
+
+
+def _failed(message: Message, fault: Exception) -> Message:
+    return Message(Error(CLIENT_FAILED, f"{type(fault).__name__}: {fault}"), reply_to=message)
 
 
 def _context(client: int, node: int, clients: int) -> Context:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from edgedl_lib.training.exchange import from_record, to_record
@@ -66,16 +68,26 @@ def rounds_of(
     evaluate_every: int = 1,
     target: float | None = None,
     timeout: float = 3600.0,
+    patience: float = 0.0,
 ) -> History:
     """The rounds of a run on any grid of Flower's: what the server application does.
 
     Flower's own ``Strategy.start`` also runs our strategies; this loop adds the early stop at a target, and refuses
     to end normally when no client could be used.
+
+    Parameters
+    ----------
+    timeout : float
+        Longest wait for the answers of a round (s).
+    patience : float
+        Longest wait for all of the task's clients to be there before the first round (s).  After it the run starts
+        with those who came, or says that they are too few.
     """
     if rounds < 1 or evaluate_every < 1:
         raise ValueError(f"rounds {rounds} and evaluate_every {evaluate_every} must be at least 1")
     ensure_identity()
     quiet()
+    _wait(grid, len(task.data.clients), patience)
     strategy.rounds.clear()
     arrays, curve = to_record(task.initial_arrays()), _Curve(task)
     curve.add(arrays)
@@ -89,6 +101,13 @@ def rounds_of(
         if target is not None and tested and curve.accuracy[-1] >= target:
             break
     return _history(strategy, curve, arrays)
+
+
+def _wait(grid, wanted: int, patience: float) -> None:
+    """Flower would wait for ever, one second at a time; a grid in this process never needs to wait."""
+    deadline = time.monotonic() + patience
+    while len(list(grid.get_node_ids())) < wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 class _Curve:

@@ -123,7 +123,7 @@ class FederatedAveraging(Strategy):
         self.clients_per_round, self.seed, self.weighting = clients_per_round, seed, weighting
         self.minimum_updates, self.upload, self.download = minimum_updates, upload, download
         self.rounds: list[Round] = []
-        self._nodes: dict[int, int] | None = None
+        self._nodes, self._asked = {}, None
 
     # The small steps, in the order in which a round takes them
 
@@ -203,8 +203,8 @@ class FederatedAveraging(Strategy):
 
     def clients_of(self, grid) -> dict[int, int]:
         """Node of each client's number: told by the grid, or asked of the nodes once."""
-        if self._nodes is None:
-            self._nodes = getattr(grid, "clients", None) or roll_call(grid)
+        if self._asked is not grid:
+            self._nodes, self._asked = getattr(grid, "clients", None) or roll_call(grid), grid
         return self._nodes
 
     def _message(self, server_round: int, client: int, node: int, config: dict) -> Message:

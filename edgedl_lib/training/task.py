@@ -128,7 +128,7 @@ def server_app(task: Task, strategy, rounds: int, *, keep=None, **settings) -> S
         Gets the :class:`~edgedl_lib.training.history.History`; ``list.append`` in the same process, a function that
         writes a file elsewhere.
     settings
-        ``evaluate_every``, ``target``, ``patience`` of :func:`edgedl_lib.training.run.rounds_of`.
+        ``evaluate_every``, ``target``, ``timeout`` and ``patience`` of :func:`edgedl_lib.training.run.rounds_of`.
     """
     from edgedl_lib.training.run import rounds_of
 

@@ -21,7 +21,7 @@ from edgedl_lib.training.local import LocalResult, LocalTraining, batches, mean_
 from edgedl_lib.training.models import Arrays, load_arrays
 
 STOCHASTIC = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
-ROWS_AT_ONCE = 4096  # samples per forward pass when the received model is tested
+ROWS_AT_ONCE = 512  # samples per forward pass when the received model is tested: what a cache holds
 
 
 @dataclass(frozen=True)
