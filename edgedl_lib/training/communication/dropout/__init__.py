@@ -1,0 +1,1 @@
+"""Lossy download, Federated Dropout and Kashin's representation (Caldas et al. 2018 [205], Kashin 1977 [206])."""
