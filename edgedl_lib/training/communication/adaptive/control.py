@@ -47,7 +47,9 @@ class Costs:
     def steps(self, period: np.ndarray | float) -> np.ndarray:
         """Local steps T that the scarcest resource allows, after one aggregation and one step for the last loss."""
         period = np.asarray(period, dtype=float)
-        local, aggregation, budget = (np.atleast_1d(part)[:, None] for part in (self.local, self.aggregation, self.budget))
+        local, aggregation, budget = (
+            np.atleast_1d(part)[:, None] for part in (self.local, self.aggregation, self.budget)
+        )
         left = budget - aggregation - local
         if np.any(left <= 0):
             raise ValueError(f"a budget of {self.budget} does not pay for one aggregation and one step; raise it")

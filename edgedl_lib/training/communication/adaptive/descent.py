@@ -11,6 +11,9 @@ from edgedl_lib.training.communication.adaptive.clock import BUDGET, Clock, Time
 from edgedl_lib.training.communication.adaptive.control import Control, Costs, Estimates, best_period, measure
 from edgedl_lib.training.communication.adaptive.nodes import Nodes
 
+MEASURED = Times()  # on the authors' devices
+SHIPPED = Control()  # the authors' configuration
+SEEN_EVERY = 10  # steps or updates between two looks at the loss, where nothing is aggregated
 FIXED_PERIODS = (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100)
 
 
@@ -52,7 +55,7 @@ class Descent:
 
 @dataclass
 class _Batches:
-    """Mini-batches of each node, drawn without replacement from its own shuffled samples; all samples if ``size`` is None."""
+    """Mini-batches of each node, from its own shuffled samples; all of them if ``size`` is None."""
 
     nodes: Nodes
     size: int | None
@@ -69,7 +72,7 @@ class _Batches:
         if self.size is not None:
             width = min(self.size, int(self.nodes.sizes.min()))
             rows = np.stack([self._take(node, width) for node in range(len(self._queues))])
-            picked = np.take_along_axis(self.nodes.signed, rows[:, :, None], axis=1)
+            picked = self.nodes.signed[np.arange(len(rows))[:, None], rows]
             self.current, self.uses = _Batch(picked, np.full(len(rows), width), self.nodes.weights), 0
         return self.current
 
@@ -105,7 +108,7 @@ def descend_fixed(
     periods: tuple[int, ...] = FIXED_PERIODS,
     *,
     step: float = 0.01,
-    times: Times = Times(),
+    times: Times = MEASURED,
     budget: float = BUDGET,
     seed: int = 0,
     batch: int | None = None,
@@ -113,7 +116,9 @@ def descend_fixed(
     """One run for each fixed period, all in lockstep as columns of one array."""
     clocks = [Clock(times, budget, np.random.default_rng([seed, period])) for period in periods]
     plans = [schedule(period, clock) for period, clock in zip(periods, clocks, strict=True)]
-    losses, best = _lockstep(nodes, [plan[0] for plan in plans], step, _Batches(nodes, batch, np.random.default_rng(seed)))
+    losses, best = _lockstep(
+        nodes, [plan[0] for plan in plans], step, _Batches(nodes, batch, np.random.default_rng(seed))
+    )
     return [
         Descent(model, min(track), plan, tuple(track), ends, clock.total)
         for model, track, (plan, ends), clock in zip(best.T, losses, plans, clocks, strict=True)
@@ -123,35 +128,43 @@ def descend_fixed(
 def _lockstep(nodes: Nodes, plans: list[tuple[int, ...]], step: float, batches: _Batches):
     """Losses after every aggregation of each run, and each run's best model, shape (d, runs)."""
     dimension = nodes.signed.shape[2]
-    models = np.zeros((len(nodes.sizes), dimension, len(plans)))
     best = np.zeros((dimension, len(plans)))
-    losses = [[float(nodes.loss(best[:, :1])[0])] for _ in plans]
-    ends = [np.cumsum(plan) for plan in plans]
-    for now in range(1, max((end[-1] for end in ends if len(end)), default=0) + 1):
-        running = np.array([run for run, end in enumerate(ends) if len(end) and now <= end[-1]])
-        models[:, :, running] -= step * batches.next().gradients(models[:, :, running])
-        done = np.array([run for run in running if now in ends[run]], dtype=int)
-        if len(done):
-            mean = nodes.average(models[:, :, done])
-            models[:, :, done] = mean
-            for run, value, model in zip(done, nodes.loss(mean), mean.T, strict=True):
-                if value < min(losses[run]):
-                    best[:, run] = model
-                losses[run].append(float(value))
+    losses = [[float(value)] for value in nodes.loss(best)]
+    ends = [set(np.cumsum(plan).tolist()) for plan in plans]
+    last = np.array([sum(plan) for plan in plans])
+    running = np.flatnonzero(last)  # columns of `models`; a run that has ended leaves
+    models = np.zeros((len(nodes.sizes), dimension, len(running)))
+    for now in range(1, last.max(initial=0) + 1):
+        models -= step * batches.next().gradients(models)
+        columns = np.array([column for column, run in enumerate(running) if now in ends[run]], dtype=int)
+        if len(columns):
+            mean = nodes.average(models[:, :, columns])
+            models[:, :, columns] = mean
+            _note(running[columns], nodes.loss(mean), mean.T, losses, best)
+            going = last[running] > now
+            models, running = np.ascontiguousarray(models[:, :, going]), running[going]
     return losses, best
+
+
+def _note(runs: np.ndarray, values: np.ndarray, means: np.ndarray, losses: list[list[float]], best: np.ndarray) -> None:
+    """Append each run's loss; keep its model if there was none better."""
+    for run, value, mean in zip(runs, values, means, strict=True):
+        if value < min(losses[run]):
+            best[:, run] = mean
+        losses[run].append(float(value))
 
 
 def descend_adaptively(
     nodes: Nodes,
-    control: Control = Control(),
+    control: Control = SHIPPED,
     *,
-    times: Times = Times(),
+    times: Times = MEASURED,
     budget: float = BUDGET,
     seed: int = 0,
     batch: int | None = None,
     choose=best_period,
 ) -> Descent:
-    """Distributed descent whose period the controller chooses anew after each aggregation (Wang et al. 2019, algorithm 2).
+    """Descent whose period the controller chooses anew after each aggregation (Wang et al. 2019, algorithm 2).
 
     A node compares its own last model with the aggregated one, whose gradient is the next round's first step; the
     server hears of it when that round ends.  So the first two rounds have one step.  Each round takes one gradient more
@@ -177,7 +190,7 @@ def descend_adaptively(
 
 
 def _local_steps(mean: np.ndarray, steps: int, step: float, batches: _Batches, current: Nodes):
-    """Local models after ``steps`` steps; the first uses the last batch once more, for three steps at a period of one."""
+    """Local models after ``steps`` steps; the first reuses the last batch, up to three times at a period of one."""
     own = np.broadcast_to(mean, (len(current.sizes), *mean.shape))
     for index in range(steps):
         if index > 0 or (steps == 1 and batches.uses >= 3):
@@ -200,16 +213,16 @@ def _compare(batch: Nodes, own: np.ndarray, mean: np.ndarray, previous: Estimate
     )
 
 
-def descend_centrally(nodes: Nodes, *, step: float = 0.01, times: Times = Times(), budget: float = BUDGET) -> Descent:
+def descend_centrally(nodes: Nodes, *, step: float = 0.01, times: Times = MEASURED, budget: float = BUDGET) -> Descent:
     """Gradient descent on the union of the data, with a step's mean time and no aggregation."""
-    steps = int(budget / times.local_mean)
-    losses, best = _lockstep(nodes, [(1,) * steps], step, _Batches(nodes, None, np.random.default_rng(0)))
-    ends = tuple(times.local_mean * np.arange(steps + 1))
-    return Descent(best[:, 0], min(losses[0]), (1,) * steps, tuple(losses[0]), ends, ends[-1])
+    plan = (SEEN_EVERY,) * int(budget / times.local_mean / SEEN_EVERY)
+    losses, best = _lockstep(nodes, [plan], step, _Batches(nodes, None, np.random.default_rng(0)))
+    ends = tuple(times.local_mean * SEEN_EVERY * np.arange(len(plan) + 1))
+    return Descent(best[:, 0], min(losses[0]), plan, tuple(losses[0]), ends, ends[-1])
 
 
 def descend_asynchronously(
-    nodes: Nodes, *, step: float = 0.01, times: Times = Times(), budget: float = BUDGET, seed: int = 0
+    nodes: Nodes, *, step: float = 0.01, times: Times = MEASURED, budget: float = BUDGET, seed: int = 0
 ) -> Descent:
     """Nobody waits: a node pulls the model, computes one gradient on it, pushes it, and pulls again."""
     rng = np.random.default_rng([seed, 1])
@@ -218,12 +231,14 @@ def descend_asynchronously(
     events = [(sum(times.draw(1, rng)), node, model) for node in range(len(alone))]
     heapq.heapify(events)
     losses, ends, best = [float(nodes.loss(model)[0])], [0.0], model
-    share = nodes.weights * len(alone)
+    share, updates = nodes.weights * len(alone), 0
     while events[0][0] <= budget:
         now, node, pulled = heapq.heappop(events)
         model = model - step * share[node] * alone[node].gradients(pulled[None])[0]
-        losses.append(float(nodes.loss(model)[0]))
-        ends.append(now)
-        best = model if losses[-1] <= min(losses) else best
+        updates += 1
+        if updates % SEEN_EVERY == 0:
+            losses.append(float(nodes.loss(model)[0]))
+            ends.append(now)
+            best = model if losses[-1] <= min(losses) else best
         heapq.heappush(events, (now + sum(times.draw(1, rng)), node, model))
-    return Descent(best[:, 0], min(losses), (1,) * (len(losses) - 1), tuple(losses), tuple(ends), ends[-1])
+    return Descent(best[:, 0], min(losses), (1,) * updates, tuple(losses), tuple(ends), ends[-1])

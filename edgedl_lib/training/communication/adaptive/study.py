@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgedl_lib.training.communication.adaptive.control import Control, best_period, divergence
+from edgedl_lib.training.communication.adaptive.control import (
+    Control,
+    Costs,
+    Estimates,
+    best_period,
+    divergence,
+)
 from edgedl_lib.training.communication.adaptive.descent import (
     FIXED_PERIODS,
     Descent,
@@ -28,6 +34,7 @@ from edgedl_lib.training.communication.adaptive.nodes import (
 
 MIXED, SKEWED = (1, 3), (2, 4)
 NODES = 5
+SOME_PERIODS = (1, 3, 7, 20, 100)  # enough where only the neighbourhood of the best period matters
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +45,7 @@ class Comparison:
     ----------
     adaptive : Descent
     fixed : tuple of Descent
-        In the order of `FIXED_PERIODS`.
+        In the order of the periods.
     accuracy : tuple of float
         On the test set: adaptive, and the fixed period with the lowest loss.
     """
@@ -78,6 +85,7 @@ def compare(
     step: float = 0.01,
     batch: int | None = None,
     nodes: int = NODES,
+    periods: tuple[int, ...] = FIXED_PERIODS,
     choose: Callable = best_period,
 ) -> Comparison:
     """The controller and all fixed periods on one case.
@@ -89,7 +97,7 @@ def compare(
     adaptive = descend_adaptively(held, Control(step=step), seed=seed, batch=batch, choose=choose)
     alone = case == 3 and batch is None
     baseline = Nodes(held.signed[:1], held.sizes[:1]) if alone else held
-    fixed = descend_fixed(baseline, step=step, seed=seed, batch=batch)
+    fixed = descend_fixed(baseline, periods, step=step, seed=seed, batch=batch)
     best = min(fixed, key=lambda run: run.loss)
     right = [float(np.mean(np.sign(test_inputs @ run.model) == test_signs)) for run in (adaptive, best)]
     return Comparison(adaptive, tuple(fixed), tuple(right))
@@ -127,9 +135,8 @@ def against_neighbours(cases: dict[int, list[Comparison]], seeds: Sequence[int],
     for row, (case, runs) in enumerate(cases.items()):
         for column, (seed, run) in enumerate(zip(seeds, runs, strict=True)):
             held = even_odd_nodes(case, seed)[0]
-            union = Nodes(np.concatenate([own[:size] for own, size in zip(*_distinct(held), strict=True)])[None], held.sizes[:1])
-            union = Nodes(union.signed, np.array([union.signed.shape[1]]))
-            ratios[0, row, column] = run.adaptive.loss / descend_centrally(union, step=step).loss
+            central = descend_centrally(even_odd_nodes(1, seed, nodes=1)[0], step=step)
+            ratios[0, row, column] = run.adaptive.loss / central.loss
             ratios[1, row, column] = run.adaptive.loss / descend_asynchronously(held, step=step, seed=seed).loss
     return ratios
 
@@ -169,6 +176,7 @@ def smoothness(held: Nodes) -> float:
 
 def over_clients(counts: Sequence[int], seed: int, **settings) -> dict[int, dict[int, Comparison]]:
     """Comparisons by number of clients and case, mixed data and data by label."""
+    settings = {"periods": SOME_PERIODS, **settings}
     return {count: {case: compare(case, seed, nodes=count, **settings) for case in (1, 2)} for count in counts}
 
 
@@ -177,9 +185,15 @@ def largest_within(runs: dict[int, dict[int, Comparison]], limit: float = 1.05) 
     return max((count for count, cases in runs.items() if max(run.ratio for run in cases.values()) <= limit), default=0)
 
 
-def _distinct(held: Nodes) -> tuple[np.ndarray, np.ndarray]:
-    """The nodes' data, each once: all data everywhere counts as one node."""
-    copies = len(held.sizes) > 1 and np.array_equal(held.signed[0], held.signed[1])
-    return (held.signed[:1], held.sizes[:1]) if copies else (held.signed, held.sizes)
+def share_of_conditions(drift: np.ndarray) -> float:
+    """Of h at 0 to 100: zero at 0 and at 1, and larger with every step after: the share of 101 conditions that hold."""
+    zero = np.abs(drift[:2]) < 1e-12
+    rising = np.diff(drift[1:]) > 0
+    return float(np.concatenate([zero, rising]).mean())
 
 
+def lengthening(costs: Callable = Costs) -> float:
+    """Best period where an aggregation costs a hundred local steps over that where it costs one."""
+    estimates, control = Estimates(rho=1.0, beta=10.0, delta=1.0), Control()
+    periods = [best_period(estimates, costs(1.0, ratio, 1000.0), control, control.largest) for ratio in (1.0, 100.0)]
+    return periods[1] / periods[0]
