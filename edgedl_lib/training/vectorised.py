@@ -21,6 +21,7 @@ from edgedl_lib.training.local import LocalResult, LocalTraining, batches, mean_
 from edgedl_lib.training.models import Arrays, load_arrays
 
 STOCHASTIC = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+MODELS_AT_ONCE = 64  # models that are tested side by side, each on its client's data
 ROWS_AT_ONCE = 512  # samples per forward pass when the received model is tested: what a cache holds
 
 
@@ -159,7 +160,7 @@ def _stacked(received: list[Arrays]) -> dict[str, Tensor]:
 @torch.no_grad()
 def _losses_before(model: nn.Module, arrays: Arrays | list[Arrays], held: Pool) -> list[float]:
     if not isinstance(arrays, dict):
-        return [mean_loss(load_arrays(model, each), held_split(held, k)) for k, each in enumerate(arrays)]
+        return _losses_of_each(model, arrays, held)
     load_arrays(model, arrays).eval()
     rows = np.concatenate([np.arange(start, start + size) for start, size in zip(held.starts, held.sizes, strict=True)])
     losses = []
@@ -167,6 +168,18 @@ def _losses_before(model: nn.Module, arrays: Arrays | list[Arrays], held: Pool) 
         scores = model(held.data.inputs.index_select(0, part))
         losses.append(functional.cross_entropy(scores, held.data.targets.index_select(0, part), reduction="none"))
     return [float(each.mean()) for each in torch.cat(losses).split(held.sizes.tolist())]
+
+
+def _losses_of_each(model: nn.Module, arrays: list[Arrays], held: Pool) -> list[float]:
+    """Every client has received a model of its own."""
+    if len(set(held.sizes.tolist())) > 1:
+        return [mean_loss(load_arrays(model, each), held_split(held, k)) for k, each in enumerate(arrays)]
+    rows = torch.from_numpy(held.starts[:, None] + np.arange(held.sizes[0]))  # (m, n)
+    inputs, targets = (part.index_select(0, rows.ravel()) for part in (held.data.inputs, held.data.targets))
+    score = vmap(lambda weights, rows: functional_call(model.eval(), weights, (rows,)), chunk_size=MODELS_AT_ONCE)
+    scores = score(_stacked(arrays), inputs.unflatten(0, rows.shape)).flatten(0, 1)
+    losses = functional.cross_entropy(scores, targets, reduction="none")
+    return losses.view(rows.shape).mean(dim=1).tolist()
 
 
 def held_split(held: Pool, position: int) -> Split:

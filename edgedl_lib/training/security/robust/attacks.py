@@ -10,19 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import nn
 
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.training.local import LocalResult, LocalTraining, local_sgd
-from edgedl_lib.training.models import Arrays, to_arrays
+from edgedl_lib.training.models import Arrays
 
 ATTACKS = ("none", "flip", "reinitialise")
 
 
-def poison(
-    model: nn.Module, arrays: Arrays, split: Split, attack: str, classes: int, rng: np.random.Generator
-) -> tuple[Arrays, Split]:
+def poison(arrays: Arrays, split: Split, attack: str, classes: int, rng: np.random.Generator) -> tuple[Arrays, Split]:
     """Model and data that an attacker puts in the place of its own; ``"none"`` changes nothing.
 
     Raises
@@ -35,17 +32,20 @@ def poison(
     if attack == "none":
         return arrays, split
     flipped = replace(split, targets=classes - 1 - split.targets)
-    return (arrays if attack == "flip" else another_model(model, rng)), flipped
+    return (arrays if attack == "flip" else another_model(arrays, rng)), flipped
 
 
-def another_model(model: nn.Module, rng: np.random.Generator) -> Arrays:
-    """Fresh random weights of the same architecture; the global generator of PyTorch is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**31)))
-        for layer in model.modules():
-            if hasattr(layer, "reset_parameters"):
-                layer.reset_parameters()
-    return to_arrays(model)
+def another_model(arrays: Arrays, rng: np.random.Generator) -> Arrays:
+    """Fresh random weights of the same shapes: uniform within one over the square root of a neuron's inputs.
+
+    That is how PyTorch starts linear and convolutional layers; a bias follows its weight.
+    """
+    fresh, bound = {}, 1.0
+    for name, values in arrays.items():
+        if values.ndim > 1:
+            bound = 1 / np.sqrt(values[0].size)
+        fresh[name] = rng.uniform(-bound, bound, values.shape).astype(values.dtype)
+    return fresh
 
 
 def poisonable_sgd(
@@ -60,7 +60,7 @@ def poisonable_sgd(
 ) -> LocalResult:
     """A client step that obeys ``config["attack"]``: devices of the study are honest until told not to be."""
     attack = str(config.get("attack", "none"))
-    arrays, split = poison(model, arrays, split, attack, int(config.get("classes", 10)), rng)
+    arrays, split = poison(arrays, split, attack, int(config.get("classes", 10)), rng)
     return local_sgd(model, arrays, split, training, rng)
 
 

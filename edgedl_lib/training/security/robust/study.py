@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import torch
+from torch import nn
 
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.training.data import FederatedData, digits_pool, federated
 from edgedl_lib.training.local import LocalTraining
-from edgedl_lib.training.models import Arrays, flatten, perceptron
+from edgedl_lib.training.models import Arrays, flatten, load_arrays, perceptron
 from edgedl_lib.training.partition import iid, shards
 from edgedl_lib.training.security.robust import rules
 from edgedl_lib.training.security.robust.attacks import poison, poisonable_sgd, relative_distance
@@ -65,7 +67,12 @@ class Setting:
         weight = partial(moving_weight, start=self.damped_from)
         attacks = {"attack": self.attack, "poisoned": self.poisoned}
         return RobustAveraging(
-            rule=RULES[self.rule], moving_weight=weight, clients_per_round=CHOSEN, seed=seed, weighting="equal", **attacks
+            rule=RULES[self.rule],
+            moving_weight=weight,
+            clients_per_round=CHOSEN,
+            seed=seed,
+            weighting="equal",
+            **attacks,
         )
 
 
@@ -98,11 +105,19 @@ def accuracy_curves(settings: Sequence[Setting], seeds: Sequence[int], rounds: i
 def side_by_side(runs: Sequence[tuple[Task, RobustAveraging]], rounds: int) -> np.ndarray:
     """Accuracy of each run after every round, shape (runs, rounds + 1), all clients of all runs trained together."""
     models = [task.initial_arrays() for task, _ in runs]
-    curves = [[task.evaluate(arrays)[1] for (task, _), arrays in zip(runs, models, strict=True)]]
+    room = runs[0][0].make_model()
+    curves = [_accuracies(room, runs, models)]
     for number in range(1, rounds + 1):
-        models = _one_round(runs, models, number)
-        curves.append([task.evaluate(arrays)[1] for (task, _), arrays in zip(runs, models, strict=True)])
+        models = _one_round(room, runs, models, number)
+        curves.append(_accuracies(room, runs, models))
     return np.array(curves).T
+
+
+@torch.no_grad()
+def _accuracies(room: nn.Module, runs: Sequence[tuple[Task, RobustAveraging]], models: list[Arrays]) -> list[float]:
+    tests = [task.data.test for task, _ in runs]
+    found = [load_arrays(room, arrays)(test.inputs).argmax(1) for arrays, test in zip(models, tests, strict=True)]
+    return [float((labels == test.targets).double().mean()) for labels, test in zip(found, tests, strict=True)]
 
 
 def attack_strength(seed: int, rounds: int) -> dict[str, np.ndarray]:
@@ -110,7 +125,7 @@ def attack_strength(seed: int, rounds: int) -> dict[str, np.ndarray]:
     task, strategy = poison_task(Setting(), seed), Setting().strategy(seed)
     arrays = task.initial_arrays()
     for number in range(1, rounds + 1):
-        arrays = _one_round([(task, strategy)], [arrays], number)[0]
+        arrays = _one_round(task.make_model(), [(task, strategy)], [arrays], number)[0]
     chosen = strategy.choose(rounds + 1, list(range(DEVICES)))
     sent = {
         attack: np.stack([flatten(each) for each in _trained(task, arrays, chosen, attack, rounds + 1)])
@@ -119,7 +134,9 @@ def attack_strength(seed: int, rounds: int) -> dict[str, np.ndarray]:
     return {attack: relative_distance(sent["none"], stack) for attack, stack in sent.items()}
 
 
-def _one_round(runs: Sequence[tuple[Task, RobustAveraging]], models: list[Arrays], number: int) -> list[Arrays]:
+def _one_round(
+    room: nn.Module, runs: Sequence[tuple[Task, RobustAveraging]], models: list[Arrays], number: int
+) -> list[Arrays]:
     jobs, owners = [], []
     for run, (task, strategy) in enumerate(runs):
         for client in strategy.choose(number, list(range(len(task.data.clients)))):
@@ -127,7 +144,7 @@ def _one_round(runs: Sequence[tuple[Task, RobustAveraging]], models: list[Arrays
             jobs.append(_job(task, models[run], client, attack, number))
             owners.append((run, client))
     arrays, splits, rngs = zip(*jobs, strict=True)
-    results = local_sgd_all(runs[0][0].make_model(), list(arrays), list(splits), runs[0][0].training, list(rngs))
+    results = local_sgd_all(room, list(arrays), list(splits), runs[0][0].training, list(rngs))
     updates: list[list[ClientUpdate]] = [[] for _ in runs]
     for (run, client), result in zip(owners, results, strict=True):
         updates[run].append(ClientUpdate(client, result.arrays, result.examples, result.metrics, 0))
@@ -137,9 +154,11 @@ def _one_round(runs: Sequence[tuple[Task, RobustAveraging]], models: list[Arrays
     ]
 
 
-def _job(task: Task, arrays: Arrays, client: int, attack: str, number: int) -> tuple[Arrays, Split, np.random.Generator]:
+def _job(
+    task: Task, arrays: Arrays, client: int, attack: str, number: int
+) -> tuple[Arrays, Split, np.random.Generator]:
     rng = task.client_rng(number, client)
-    return (*poison(task.make_model(), arrays, task.data.clients[client], attack, task.data.classes, rng), rng)
+    return (*poison(arrays, task.data.clients[client], attack, task.data.classes, rng), rng)
 
 
 def _trained(task: Task, arrays: Arrays, chosen: Sequence[int], attack: str, number: int) -> list[Arrays]:
