@@ -1,0 +1,162 @@
+"""One job for another process: task and strategy in, history out, by file; and the two applications that read it.
+
+Flower loads applications by name and calls them with a context.  Ours are called with the path of a job; what they run
+is :func:`~edgedl_lib.training.task.server_app` and :func:`~edgedl_lib.training.task.client_app`, unchanged.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pickle
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgedl_lib.training.flower import ClientApp, ServerApp
+from edgedl_lib.training.history import History
+from edgedl_lib.training.run import RunFailed
+from edgedl_lib.training.task import Task, client_app, server_app
+
+POLL = 0.1  # s, between two looks for replies
+REGISTRATION = 60.0  # s, until all nodes must be there
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run needs.
+
+    Attributes
+    ----------
+    task, strategy, rounds
+        As :func:`~edgedl_lib.training.run.run` takes them.
+    settings : dict
+        Of :func:`~edgedl_lib.training.run.rounds_of`.
+    nodes : dict, optional
+        Node of each client's number, where the one who starts the nodes knows it.
+    """
+
+    task: Task
+    strategy: object
+    rounds: int
+    settings: dict = field(default_factory=dict)
+    nodes: dict[int, int] | None = None
+
+    def write(self, path: Path) -> Path:
+        """Save it; a task that only this process knows cannot be sent to another."""
+        try:
+            path.write_bytes(pickle.dumps(self))
+        except (pickle.PicklingError, AttributeError, TypeError) as fault:
+            remedy = "define models, client steps and strategies in a module, not in a notebook or inside a function"
+            raise TypeError(f"this job cannot be sent to another process ({fault}); {remedy}") from fault
+        return path
+
+    @property
+    def clients(self) -> int:
+        """Number of clients."""
+        return len(self.task.data.clients)
+
+
+@functools.lru_cache(maxsize=2)
+def read_job(path: str) -> Job:
+    """The job of a file."""
+    return pickle.loads(Path(path).read_bytes())
+
+
+def client_of(job: Job) -> ClientApp:
+    """The clients' application of a job."""
+    return client_app(job.task, upload=job.strategy.upload, download=job.strategy.download)
+
+
+class JobServer(ServerApp):
+    """A server application that runs a job and writes what came of it beside the job's file."""
+
+    def __init__(self, path: str | None = None) -> None:
+        super().__init__()
+        self.path = path
+
+    def __call__(self, grid, context) -> None:
+        """Run it; a failure is written too, then raised."""
+        path = self.path or context.run_config["job"]
+        job, answer = read_job(path), []
+        try:
+            app = server_app(job.task, job.strategy, job.rounds, keep=answer.append, **job.settings)
+            app(ready_grid(grid, job), context)
+            write_answer(path, answer[0])
+        except BaseException as fault:
+            write_answer(path, fault)
+            raise
+
+
+class JobClient(ClientApp):
+    """A client application that looks up its job and hands the message on."""
+
+    def __call__(self, message, context):
+        """The reply of the job's own application."""
+        return client_of(read_job(context.run_config["job"]))(message, context)
+
+
+def ready_grid(grid, job: Job):
+    """Flower's grid once all nodes are there, looked at more often, and told which node is which client.
+
+    Flower starts the server before its nodes have registered, so that a first round may find two of a hundred; and it
+    looks for replies every three seconds.
+    """
+    deadline = time.monotonic() + REGISTRATION
+    while len(list(grid.get_node_ids())) < job.clients:
+        if time.monotonic() > deadline:
+            there = len(list(grid.get_node_ids()))
+            raise TimeoutError(f"{there} of {job.clients} nodes after {REGISTRATION:g} s; start a node for each client")
+        time.sleep(POLL)
+    grid.send_and_receive = functools.partial(_send_and_receive, grid)
+    if job.nodes is not None:
+        grid.clients = dict(job.nodes)
+    return grid
+
+
+def _send_and_receive(grid, messages, *, timeout: float | None = None) -> list:
+    waiting, replies = set(grid.push_messages(messages)), []
+    deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+    while waiting:
+        found = list(grid.pull_messages(waiting))
+        replies += found
+        waiting -= {message.metadata.reply_to_message_id for message in found}
+        if time.monotonic() > deadline:
+            break
+        if waiting:
+            time.sleep(POLL)
+    return replies
+
+
+def write_answer(job_path: str, answer) -> None:
+    """Leave a history or an exception for the one who waits; whole or not at all."""
+    path = answer_path(job_path)
+    history = getattr(answer, "history", None)
+    content = answer if isinstance(answer, History) else (type(answer).__name__, str(answer), history)
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(pickle.dumps(content))
+    os.replace(draft, path)
+
+
+def answer_path(job_path: str | Path) -> Path:
+    """Where the answer to a job is written."""
+    return Path(job_path).with_suffix(".answer")
+
+
+def read_answer(job_path: str | Path) -> History:
+    """The history of a job that has ended.
+
+    Raises
+    ------
+    RunFailed
+        The run ended in an error; the message says in which.
+    """
+    content = pickle.loads(answer_path(job_path).read_bytes())
+    if isinstance(content, History):
+        return content
+    kind, message, history = content
+    raise RunFailed(message if kind == "RunFailed" else f"{kind}: {message}", history)
+
+
+server = JobServer()
+client = JobClient()
