@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from edgedl_lib.training.codecs import Chain, Codec, Kashin, Quantise
+from edgedl_lib.training.codecs import Chain, Codec, Kashin, Quantise, Rotate
 
 SPIKES = 4
 SPIKE = 100.0  # times the size of the other entries
@@ -37,6 +39,16 @@ def distortion(codec: Codec, vectors: np.ndarray, seed: int) -> float:
     rng = np.random.default_rng(seed)
     decoded = np.stack([codec.decode(codec.encode(vector, rng)) for vector in vectors])
     return float(np.mean(_squares(decoded - vectors) / _squares(vectors)))
+
+
+def distortion_table(kind: str, bits: Sequence[int], seed: int, length: int = 700, count: int = 40) -> dict:
+    """Distortion for each number of bits: without a transform, rotated, and in Kashin's representation."""
+    vectors = random_vectors(kind, length, count, seed)
+    chains = {"none": (), "rotation": (Rotate(),), "Kashin": (Kashin(),)}
+    return {
+        name: np.array([distortion(Chain(*stages, Quantise(each)), vectors, seed) for each in bits])
+        for name, stages in chains.items()
+    }
 
 
 def averaging_error(codec: Codec, vector: np.ndarray, repeats: int, seed: int) -> float:
