@@ -19,7 +19,7 @@ def always_aggregate(estimates, costs, control, previous):
 
 @sabotage("adaptau.metric")
 def labels_zero_and_one():
-    """Labels 0 and 1 as if they were -1 and +1: half of the samples count as the other class, and every sign is positive."""
+    """Labels 0 and 1 as if they were -1 and +1: half of the samples count as the other class."""
     inputs, labels, test_inputs, test_labels = digit_halves(0)
     parts, even = case_parts(1, labels, 5), test_labels % 2 == 0
     runs = [

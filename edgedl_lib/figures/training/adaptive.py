@@ -12,6 +12,7 @@ from edgedl_lib.training.communication.adaptive.descent import FIXED_PERIODS
 from edgedl_lib.training.communication.adaptive.study import Comparison
 
 CASE_NAMES = {1: "uniform", 2: "one node per two labels", 3: "all data everywhere", 4: "half and half"}
+LABEL_HEIGHTS = {1: 55, 2: 18, 3: 110, 4: 7}  # where the lines spend most of their time
 CASE_COLOURS = {1: "cloud", 2: "end", 3: "edge", 4: "accent"}
 
 
@@ -24,7 +25,13 @@ def plot_losses(panels: Sequence[Axes], cases: Mapping[int, Sequence[Comparison]
         axes.semilogx(FIXED_PERIODS, fixed, "o-", color=COLORS["neutral"], markersize=4)
         axes.plot(period, loss, "D", color=COLORS["accent"], markersize=9, zorder=5)
         axes.annotate(
-            "adaptive", (period, loss), (0, 12), textcoords="offset points", color=COLORS["accent"], ha="center", weight="bold"
+            "adaptive",
+            (period, loss),
+            (0, 12),
+            textcoords="offset points",
+            color=COLORS["accent"],
+            ha="center",
+            weight="bold",
         )
         axes.set_title(CASE_NAMES[case], fontsize=10.5)
         axes.set(xlabel="local steps per aggregation")
@@ -37,13 +44,8 @@ def plot_periods(axes: Axes, cases: Mapping[int, Sequence[Comparison]]) -> None:
     for case, runs in cases.items():
         run = runs[0].adaptive
         axes.step(run.times, (*run.periods, run.periods[-1]), where="post", color=COLORS[CASE_COLOURS[case]])
-        below = case == 4
-        axes.annotate(
-            CASE_NAMES[case],
-            (15.2, float(np.median(run.periods))),
-            color=COLORS[CASE_COLOURS[case]] if case != 2 else "#8A5300",
-            va="top" if below else "center",
-        )
+        ink = "#8A5300" if case == 2 else COLORS[CASE_COLOURS[case]]
+        axes.text(15.1, LABEL_HEIGHTS[case], CASE_NAMES[case], color=ink, weight="bold", va="center")
     axes.set_yscale("log")
     axes.set(xlabel="simulated time (s)", ylabel="local steps per aggregation", xlim=(0, 15), ylim=(0.8, 130))
     axes.set_yticks([1, 10, 100], ["1", "10", "100"])
@@ -53,12 +55,13 @@ def plot_gap(axes: Axes, gaps: np.ndarray, bounds: np.ndarray, rounds: int) -> N
     """Distance from centralised descent and its bound over the first rounds."""
     period = gaps.shape[1]
     for index in range(rounds):
-        steps = index * period + np.arange(period + 1)
-        for values, colour, width in ((bounds, "neutral", 1.5), (gaps, "accent", 2.5)):
-            axes.plot(steps, [0, *values[index]], color=COLORS[colour], linewidth=width)
-    axes.text(0.62 * period, 0.9 * bounds[0].max(), "bound h(x)", color=COLORS["neutral"], ha="right")
-    axes.text(1.02 * period, 0.06 * bounds.max(), "measured", color=COLORS["accent"], weight="bold")
-    axes.set(xlabel="local step", ylabel="distance from centralised descent", xlim=(0, rounds * period), ylim=(0, None))
+        steps = index * period + np.arange(2, period + 1)  # at one step both are zero
+        axes.semilogy(steps, bounds[index, 1:], color=COLORS["neutral"], linewidth=1.5)
+        axes.semilogy(steps, gaps[index, 1:], color=COLORS["accent"], linewidth=2.5)
+    middle = 0.55 * period
+    axes.text(middle, 1.6 * bounds[0, period // 2], "bound h(x)", color=COLORS["neutral"], ha="right")
+    axes.text(middle, 0.4 * gaps[0, period // 2], "measured", color=COLORS["accent"], weight="bold")
+    axes.set(xlabel="local step", ylabel="distance from\ncentralised descent", xlim=(0, rounds * period))
 
 
 def plot_clients(left: Axes, right: Axes, runs: Mapping[int, Mapping[int, Comparison]]) -> None:
@@ -70,12 +73,17 @@ def plot_clients(left: Axes, right: Axes, runs: Mapping[int, Mapping[int, Compar
         periods = [runs[count][case].adaptive.mean_period for count in counts]
         left.semilogx(counts, ratios, "o-", color=COLORS[colour])
         right.loglog(counts, periods, "o-", color=COLORS[colour])
-        right.text(counts[0] * 1.15, periods[0] * 1.1, name, color=ink, weight="bold")
-    best = np.array([[run.fixed[0].loss / run.fixed[run.best].loss for run in cases.values()] for cases in runs.values()])
+        right.text(counts[0] * 1.15, periods[0] * 1.15, name, color=ink, weight="bold")
+    best = np.array(
+        [[run.fixed[0].loss / run.fixed[run.best].loss for run in cases.values()] for cases in runs.values()]
+    )
     left.semilogx(counts, best.mean(axis=1), ":", color=COLORS["neutral"])
-    left.text(counts[-1], best.mean(axis=1)[-1] - 0.02, "always one step", color=COLORS["neutral"], ha="right", va="top")
+    left.text(
+        counts[-1], best.mean(axis=1)[-1] - 0.02, "always one step", color=COLORS["neutral"], ha="right", va="top"
+    )
     left.set(ylabel="loss over the best fixed period's (×)", ylim=(0.95, None))
-    right.set(ylabel="local steps per aggregation")
+    right.set(ylabel="local steps per aggregation", ylim=(2, 100))
+    right.set_yticks([2, 5, 10, 20, 50, 100], ["2", "5", "10", "20", "50", "100"])
     for axes in (left, right):
         axes.set(xlabel="clients")
         axes.set_xticks(counts, [str(count) for count in counts])
