@@ -34,7 +34,7 @@ def plot_rounding(axes: Axes, steps: Sequence[float], hits: Mapping[str, Sequenc
     axes.text(-0.1, 1.3, "by chance", color=COLORS["neutral"], va="center")
     axes.set_xticks(positions, ["none" if step == 0 else f"{step:g}" for step in steps])
     axes.set(xlabel="confidences rounded to multiples of", ylabel=f"classes recovered (of {classes})")
-    axes.set(xlim=(-0.2, len(steps) + 1.1), ylim=(0, classes + 0.5))
+    axes.set(xlim=(-0.2, len(steps) + 1.1), ylim=(-0.4, classes + 0.5))
 
 
 def plot_noise(

@@ -25,8 +25,16 @@ def plot_learning(axes: Axes, curves: Mapping[str, np.ndarray], colours: Mapping
         rounds = np.arange(runs.shape[1])
         axes.fill_between(rounds, runs.min(0), runs.max(0), color=colours[name], alpha=0.15, lw=0)
         axes.plot(rounds, runs.mean(0), color=colours[name], lw=1.8)
-        axes.text(rounds[-1] + 1.5, runs[:, -5:].mean(), name, color=colours[name], va="center", weight="bold")
-    axes.set(xlabel="round", ylabel="test accuracy (%)", ylim=(0, 100), xlim=(0, 1.25 * rounds[-1]))
+    _name_lines(axes, rounds[-1] + 1.5, {name: 100 * runs[..., -5:].mean() for name, runs in curves.items()}, colours)
+    axes.set(xlabel="round", ylabel="test accuracy (%)", ylim=(0, 104), xlim=(0, 1.25 * rounds[-1]))
+
+
+def _name_lines(axes: Axes, place: float, heights: Mapping[str, float], colours: Mapping[str, str]) -> None:
+    """Write each line's name at its right end, apart from its neighbours."""
+    lowest = -np.inf
+    for name in sorted(heights, key=heights.get):
+        lowest = max(heights[name], lowest + 6)
+        axes.text(place, lowest, name, color=colours[name], va="center", weight="bold")
 
 
 def plot_strength(axes: Axes, distances: Mapping[str, np.ndarray]) -> None:
@@ -43,16 +51,12 @@ def plot_strength(axes: Axes, distances: Mapping[str, np.ndarray]) -> None:
 
 def plot_breakdown(axes: Axes, poisoned: Sequence[int], accuracy: Mapping[str, np.ndarray]) -> None:
     """Final accuracy over the number of poisoned updates, one line a rule; arrays of shape (poisoned, seeds)."""
-    ends: list[float] = []
     for name, runs in accuracy.items():
-        mean = 100 * runs.mean(1)
-        axes.plot(poisoned, mean, "o-", color=RULE_COLOURS[name], ms=4.5)
-    order = sorted(accuracy, key=lambda name: accuracy[name][-1].mean())
-    for name in order:
-        height = max(100 * accuracy[name][-1].mean(), ends[-1] + 6 if ends else 0)
-        ends.append(height)
-        axes.text(poisoned[-1] + 0.12, height, name, color=RULE_COLOURS[name], va="center", weight="bold")
-    axes.set(xlabel="poisoned updates of ten", ylabel="accuracy after the last round (%)", ylim=(0, 102))
+        axes.plot(poisoned, 100 * runs.mean(1), "o-", color=RULE_COLOURS[name], ms=4.5)
+    _name_lines(
+        axes, poisoned[-1] + 0.12, {name: 100 * runs[-1].mean() for name, runs in accuracy.items()}, RULE_COLOURS
+    )
+    axes.set(xlabel="poisoned updates of ten", ylabel="accuracy after the last round (%)", ylim=(0, 112))
     axes.set(xlim=(poisoned[0] - 0.1, poisoned[-1] + 0.9), xticks=list(poisoned))
 
 
