@@ -10,7 +10,7 @@ from edgedl_lib.training.exchange import from_record, to_record
 from edgedl_lib.training.flower import ConfigRecord, ensure_identity, quiet
 from edgedl_lib.training.grid import InProcessGrid, VectorisedGrid
 from edgedl_lib.training.history import History
-from edgedl_lib.training.strategy import FederatedAveraging
+from edgedl_lib.training.strategy import FederatedAveraging, Round
 from edgedl_lib.training.task import Task, client_app
 
 STALLED = 5  # rounds in a row without one usable update end a run
@@ -125,14 +125,19 @@ class _Curve:
 
 def _check_alive(strategy: FederatedAveraging, last: bool, curve: _Curve, arrays) -> None:
     recent = strategy.rounds[-STALLED:]
-    if any(each.participants for each in recent) or not (last or len(recent) == STALLED):
+    if any(map(_reached, recent)) or not (last or len(recent) == STALLED):
         return
-    if len(strategy.rounds) < STALLED and any(each.participants for each in strategy.rounds):
+    if len(strategy.rounds) < STALLED and any(map(_reached, strategy.rounds)):
         return
     reasons = {f"client {bad.client}: {bad.reason}" for each in recent for bad in each.rejected}
     rounds = f"rounds {recent[0].number} to {recent[-1].number}"
     shown = "; ".join(sorted(reasons)[:3])
     raise RunFailed(f"no update could be used in {rounds} ({shown})", _history(strategy, curve, arrays))
+
+
+def _reached(each: Round) -> bool:
+    """Whether one usable answer came, even if too few for the round to count."""
+    return bool(each.participants) or len(each.rejected) < len(each.chosen)
 
 
 def _grid(task: Task, strategy: FederatedAveraging, engine: str):
