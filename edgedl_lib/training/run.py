@@ -125,9 +125,9 @@ class _Curve:
 
 def _check_alive(strategy: FederatedAveraging, last: bool, curve: _Curve, arrays) -> None:
     recent = strategy.rounds[-STALLED:]
-    if any(map(_reached, recent)) or not (last or len(recent) == STALLED):
-        return
-    if len(strategy.rounds) < STALLED and any(map(_reached, strategy.rounds)):
+    stalled = len(recent) == STALLED and not any(map(_reached, recent))
+    in_vain = last and not any(each.participants for each in strategy.rounds)
+    if not stalled and not in_vain:
         return
     reasons = {f"client {bad.client}: {bad.reason}" for each in recent for bad in each.rejected}
     rounds = f"rounds {recent[0].number} to {recent[-1].number}"
