@@ -15,7 +15,7 @@ from edgedl_lib.training.codecs.arrays import (
     encode_arrays,
 )
 from edgedl_lib.training.codecs.bits import CodecError
-from edgedl_lib.training.codecs.codec import Chain, Codec, Dense, Packet, Transform
+from edgedl_lib.training.codecs.codec import Chain, Codec, Dense, Packet, Transform, stream_seed
 from edgedl_lib.training.codecs.lowrank import LowRank
 from edgedl_lib.training.codecs.quantise import LowPrecision, Quantise
 from edgedl_lib.training.codecs.rotate import Kashin, Rotate, walsh_hadamard
@@ -44,5 +44,6 @@ __all__ = [
     "decode_arrays",
     "decode_payload",
     "encode_arrays",
+    "stream_seed",
     "walsh_hadamard",
 ]

@@ -201,6 +201,15 @@ def check_fraction(fraction: float) -> None:
         raise CodecError(f"The fraction {fraction} lies outside (0, 1]; 1 keeps everything.")
 
 
+def stream_seed(rng: np.random.Generator) -> int:
+    """The 32-bit seed that belongs to a generator, however much was drawn from it.
+
+    A client that trains inside a random structure and then encodes its update with the same generator gets the same
+    structure twice, without a word between the two.
+    """
+    return int(rng.bit_generator.seed_seq.generate_state(1)[0])
+
+
 def draw_seed(rng: np.random.Generator) -> int:
     """A seed that fits into the payload's 32 bits."""
     return int(rng.integers(2**SEED_BITS))

@@ -8,25 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgedl_lib.training.codecs.bits import CodecError
-from edgedl_lib.training.codecs.codec import Transform, draw_seed
+from edgedl_lib.training.codecs.codec import Transform, stream_seed
 
 
 @dataclass(frozen=True)
 class LowRank(Transform):
     """H = A B with a random A (rows x rank) from a seed; only B is sent (structured updates [203]).
 
-    A tensor of more than two dimensions is a matrix of its first dimension against all others.
+    A is the one of the generator's own seed (`stream_seed`): the one with which the client trained.  A tensor of more
+    than two dimensions is a matrix of its first dimension against all others.
 
     Parameters
     ----------
     rank : int or float
         The rank; a float below one is a share of the rows.
-    seed : int, optional
-        Take this A: the one with which the client trained, so that B is exact.
     """
 
     rank: float
-    seed: int | None = None
 
     def __post_init__(self) -> None:
         if self.rank <= 0 or (self.rank >= 1 and self.rank != int(self.rank)):
@@ -50,7 +48,7 @@ class LowRank(Transform):
     def forward(self, values, rng):
         """As `Transform.forward`: B by least squares."""
         self.kept_shape(values.shape)
-        seed = draw_seed(rng) if self.seed is None else self.seed
+        seed = stream_seed(rng)
         matrix = values.reshape(values.shape[0], -1).astype(np.float64)
         return seed, np.linalg.lstsq(self.basis(seed, len(matrix)), matrix, rcond=None)[0]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgedl_lib.training.codecs.codec import Transform, check_fraction, draw_seed, kept_count
+from edgedl_lib.training.codecs.codec import Transform, check_fraction, draw_seed, kept_count, stream_seed
 from edgedl_lib.training.codecs.positions import read_positions, write_positions
 
 
@@ -53,14 +53,18 @@ class Subsample(_Kept):
 class RandomMask(_Kept):
     """The values inside a random mask, as they are (structured updates [203]: nothing outside was trained).
 
-    With `seed` the mask is that one: the one within which the client trained.
+    The mask is the one of the generator's own seed (`stream_seed`): the one within which the client trained.
     """
 
-    seed: int | None = None
+    def mask(self, seed: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Whether each entry may be trained."""
+        inside = np.zeros(math.prod(shape), dtype=bool)
+        inside[self.positions(seed, inside.size)] = True
+        return inside.reshape(shape)
 
     def forward(self, values, rng):
         """As `Transform.forward`."""
-        seed = draw_seed(rng) if self.seed is None else self.seed
+        seed = stream_seed(rng)
         return seed, np.ravel(values)[self.positions(seed, values.size)]
 
     def backward(self, seed, kept, shape) -> np.ndarray:
