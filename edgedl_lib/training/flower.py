@@ -103,7 +103,7 @@ def written_array(values: np.ndarray) -> Array:
     through ``numpy.load``, which parses the header as a Python expression: for small models that costs more than
     training does.
     """
-    values = np.ascontiguousarray(values)
+    values = np.asarray(values, order="C")  # keeps a scalar a scalar
     return Array(
         str(values.dtype), values.shape, SERIALISATION, _npy_header(values.dtype, values.shape) + values.tobytes()
     )

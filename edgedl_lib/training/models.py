@@ -78,7 +78,7 @@ def load_arrays(model: nn.Module, arrays: Arrays) -> nn.Module:
         for name, tensor in state.items():
             if tensor.shape != arrays[name].shape:
                 raise ValueError(f"{name} has shape {arrays[name].shape}, the model needs {tuple(tensor.shape)}")
-            tensor.copy_(torch.from_numpy(np.ascontiguousarray(arrays[name])))
+            tensor.copy_(torch.from_numpy(np.asarray(arrays[name], order="C")))
     return model
 
 

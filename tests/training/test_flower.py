@@ -70,7 +70,8 @@ def test_a_reply_names_the_message_it_answers():
 )
 def test_our_bytes_of_an_array_are_those_of_flower(values):
     assert written_array(values).numpy().tobytes() == values.tobytes()
-    assert Array(np.ascontiguousarray(values)).data == written_array(values).data
+    assert Array(np.asarray(values, order="C")).data == written_array(values).data
+    assert written_array(values).shape == values.shape
     read = read_array(Array(values))
     assert np.array_equal(read, values) and read.dtype == values.dtype and read.shape == values.shape
     read[...] = 0  # what was read may be edited
