@@ -14,7 +14,6 @@ from edgedl_lib.training.vanilla.pace.study import REJECTED, Sweep
 
 END_TEXT = "#8A5300"  # the end's colour, dark enough for small type
 RULE_COLOURS = {"fixed retry": "end", "uniform return": "cloud", "steering": "edge", "steering, factor 1": "accent"}
-HOUR = 3600.0
 
 
 def shade(name: str) -> str:
@@ -32,15 +31,18 @@ def plot_minutes(axes: Axes, traffic: Traffic, name: str, start: float, minutes:
     axes.set(ylabel="check-ins in 10 s", xlim=(0, minutes), ylim=(0, 1.15 * max(1, counts.max())))
 
 
-def plot_day(axes: Axes, runs: Mapping[str, Traffic], need: int) -> None:
-    """Arrivals in each round over the last day, and eligible devices over it."""
-    for name, traffic in runs.items():
-        arrivals = traffic.arrivals[0]
-        hours = (np.arange(len(arrivals)) - len(arrivals)) * traffic.clock.period / HOUR + 48
-        smooth = np.convolve(arrivals, np.ones(30) / 30, mode="valid")
-        axes.plot(hours[29:], smooth, color=COLORS[RULE_COLOURS[name]])
-    axes.axhline(need, color=COLORS["neutral"], ls=":", lw=1.2)
-    axes.set(xlabel="time (h)", ylabel="devices a round", yscale="log")
+def plot_arrivals(axes: Axes, runs: Mapping[float, Traffic]) -> None:
+    """How many devices come in a round, for each safety factor; what a round needs is marked."""
+    edges = np.arange(40, 260, 4)
+    for (factor, traffic), colour in zip(runs.items(), ("accent", "edge"), strict=True):
+        arrivals = traffic.arrivals.ravel()
+        heights, _, _ = axes.hist(arrivals, bins=edges, color=COLORS[colour], alpha=0.75)
+        where = (arrivals.mean(), heights.max() * 1.03)
+        axes.text(*where, f"asked for {factor * traffic.need:.0f}", color=COLORS[colour], ha="center", weight="bold")
+        axes.set_ylim(0, 1.2 * max(heights.max(), axes.get_ylim()[1] / 1.2))
+    axes.axvline(traffic.need, color=COLORS["neutral"], ls=":", lw=1.5)
+    axes.text(traffic.need - 2, axes.get_ylim()[1] * 0.96, "needed", color=COLORS["neutral"], ha="right", va="top")
+    axes.set(xlabel="devices that come in a round", ylabel="rounds")
 
 
 def plot_sweep(panels: tuple[Axes, Axes, Axes], sweeps: Mapping[str, Sweep]) -> None:

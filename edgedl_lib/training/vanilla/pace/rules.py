@@ -89,7 +89,7 @@ class FixedRetry:
 
 @dataclass(frozen=True)
 class UniformReturn:
-    """Any moment within the next twenty minutes, however many devices there are."""
+    """Any moment between the next round and twenty minutes from now, however many devices there are."""
 
     seconds: float = 1200.0
     together: bool = False
@@ -99,9 +99,10 @@ class UniformReturn:
         return 1
 
     def windows(self, clock: Clock, eligibility: Eligibility, devices: int) -> Windows:
-        """From the next interval on."""
+        """The same window at all times."""
         count = len(clock.times)
-        return Windows(np.ones(count, dtype=int), np.full(count, round(self.seconds / clock.interval)))
+        last = np.full(count, round(self.seconds / clock.interval))
+        return Windows(np.full(count, clock.per_round), last)
 
 
 @dataclass(frozen=True)

@@ -105,8 +105,8 @@ def simulate(
         raise ValueError(f"{devices} devices and rounds of {need}: give at least one of each")
     clock, eligibility = clock or Clock(), eligibility or Eligibility()
     run = Population(rule, devices, seeds, clock, eligibility)
-    for now in range(len(clock.times)):
-        run.step(now)
+    for start in range(0, run.end, run.stride):
+        run.step(start)
     eligible = devices * eligibility.share(clock.times)
     return Traffic(run.check_ins, eligible, need, clock, run.waiting + run.beyond)
 
@@ -121,6 +121,7 @@ class Population:
         self.end, self.share = len(times), eligibility.share(times)
         self.fading = np.exp(-times / eligibility.turnover)
         self.again = eligibility.again(times - self.tick * clock.interval, times)
+        self.stride = clock.per_round if self._nobody_returns_within_a_round(clock.per_round) else 1
         shape = (len(seeds), self.end)
         self.check_ins, self.due, self.due_but_not_eligible = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         self.waiting, self.beyond = (np.zeros(len(seeds), dtype=np.int64) for _ in range(2))
@@ -128,27 +129,32 @@ class Population:
             starts = np.zeros(devices, dtype=int) if rule.together else self._stationary(devices)
             self._expect(np.full(devices, row), starts, self.share[np.minimum(starts, self.end - 1)])
 
-    def step(self, now: int) -> None:
+    def step(self, start: int) -> None:
         """Whoever is due and eligible checks in, as do those who waited to be; each is told when to return."""
-        coming = self.due[:, now]
-        if now % self.tick == 0:
-            back = self.generator.binomial(self.waiting, self.again[now])
-            self.waiting -= back
-            coming = coming + back
-        self.waiting += self.due_but_not_eligible[:, now]
-        self.check_ins[:, now] = coming
-        if coming.any():
-            self._send_away(now, coming)
+        block = slice(start, start + self.stride)
+        self.check_ins[:, block] = self.due[:, block]
+        for now in range(start, start + self.stride):
+            if now % self.tick == 0:
+                back = self.generator.binomial(self.waiting, self.again[now])
+                self.waiting -= back
+                self.check_ins[:, now] += back
+            self.waiting += self.due_but_not_eligible[:, now]
+        self._send_away(start, self.check_ins[:, block])
 
-    def _send_away(self, now: int, coming: np.ndarray) -> None:
-        width = self.windows.last[now] - self.windows.first[now] + 1
-        if coming.sum() < MANY * width:
-            rows = np.repeat(np.arange(len(coming)), coming)
-            when = now + self.windows.first[now] + self.generator.integers(0, width, len(rows))
-            self._expect(rows, when, self._still(now, when))
-        else:
+    def _send_away(self, start: int, coming: np.ndarray) -> None:
+        """Windows for all who came in a few intervals, shape (runs, intervals)."""
+        times = np.arange(start, start + self.stride)
+        width = self.windows.last[times] - self.windows.first[times] + 1
+        crowded = coming.sum(axis=0) >= MANY * width
+        for now in times[crowded]:
             when = now + np.arange(self.windows.first[now], self.windows.last[now] + 1)
-            self._expect_many(when, self.generator.multinomial(coming, np.full(width, 1 / width)), now)
+            counts = self.generator.multinomial(coming[:, now - start], np.full(len(when), 1 / len(when)))
+            self._expect_many(when, counts, now)
+        rows, now = np.divmod(np.repeat(np.arange(coming.size), (coming * ~crowded).ravel()), self.stride)
+        now += start
+        first = self.windows.first[now]
+        when = now + self.generator.integers(first, self.windows.last[now] + 1)
+        self._expect(rows, when, self._still(now, when))
 
     def _expect(self, rows: np.ndarray, when: np.ndarray, chance: np.ndarray) -> None:
         """Note single devices, each with its run and its time."""
@@ -167,11 +173,16 @@ class Population:
         self.due[:, when] += eligible
         self.due_but_not_eligible[:, when] += counts - eligible
 
-    def _still(self, now: int, when: np.ndarray) -> np.ndarray:
+    def _still(self, now: int | np.ndarray, when: np.ndarray) -> np.ndarray:
         """:meth:`Eligibility.still` in intervals; after the end nobody asks."""
         when = np.minimum(when, self.end - 1)
         share = self.share[when]
         return np.clip(share + (1 - self.share[now]) * self.fading[when - now], 0, 1) * (share > 0)
+
+    def _nobody_returns_within_a_round(self, per_round: int) -> bool:
+        """Whether all who come in one round return in a later one; then a round can be computed at once."""
+        now = np.arange(self.end)
+        return bool(np.all((now + self.windows.first) // per_round > now // per_round))
 
     def _stationary(self, devices: int) -> np.ndarray:
         """Returns of devices that have been coming for ever: long windows are more likely to be met in their middle."""
