@@ -10,14 +10,24 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.training.codecs import Codec, LowRank, Matrices, RandomMask, stream_seed
 from edgedl_lib.training.local import LocalResult, LocalTraining, batches
-from edgedl_lib.training.models import Arrays
+from edgedl_lib.training.models import Arrays, perceptron
 
 Restriction = Callable[[Tensor], Tensor]  # of the gradients of all clients, shape (m, outputs, inputs)
+
+
+def he_perceptron(*widths: int) -> nn.Module:
+    """A `perceptron` that starts with He et al.'s weights (2015) and no biases: it learns from the first round on."""
+    model = perceptron(*widths)
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+    return model
 
 
 def train_together(

@@ -14,12 +14,12 @@ import numpy as np
 
 from edgedl_lib.training.codecs import Codec, ErrorFeedback, decode_arrays, encode_arrays
 from edgedl_lib.training.communication.dropout.submodel import Units, draw_units, spread, submodel
-from edgedl_lib.training.communication.sketched.perceptrons import train_together
+from edgedl_lib.training.communication.sketched.perceptrons import he_perceptron, train_together
 from edgedl_lib.training.data import digits_pool, federated
 from edgedl_lib.training.exchange import dense_bytes, difference, moved
 from edgedl_lib.training.history import crossing
 from edgedl_lib.training.local import LocalTraining
-from edgedl_lib.training.models import Arrays, perceptron
+from edgedl_lib.training.models import Arrays
 from edgedl_lib.training.partition import iid
 from edgedl_lib.training.strategy import weighted_mean
 from edgedl_lib.training.task import Task
@@ -84,7 +84,7 @@ def digits_task(seed: int, widths: tuple[int, ...] = SKETCH_WIDTHS) -> Task:
     """Fifty clients with thirty digits each; three local epochs of batches of ten."""
     train, test = digits_pool(seed)
     data = federated(train, test, iid(len(train), CLIENTS, seed), 10, "digits")
-    return Task("digits", data, partial(perceptron, *widths), LocalTraining(0.2, 3, 10), seed)
+    return Task("digits", data, partial(he_perceptron, *widths), LocalTraining(0.2, 3, 10), seed)
 
 
 def learn(task: Task, variant: Variant, rounds: int, per_round: int = CLIENTS_PER_ROUND) -> Trace:
