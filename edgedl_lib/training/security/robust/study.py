@@ -1,7 +1,6 @@
 """The chapter's runs of robust averaging: many rules, attacks and seeds side by side.
 
-Runs do not know of each other, so all their clients can train in one vectorised program: :func:`side_by_side` takes the
-same small steps of the same strategies as the engine, without messages.  A test holds one against the other.
+All runs train in lockstep (:mod:`edgedl_lib.training.lockstep`).
 """
 
 from __future__ import annotations
@@ -11,22 +10,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
-from torch import nn
 
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.training.data import FederatedData, digits_pool, federated
 from edgedl_lib.training.local import LocalTraining
-from edgedl_lib.training.models import Arrays, flatten, load_arrays, perceptron
+from edgedl_lib.training.lockstep import accuracy_side_by_side, one_round
+from edgedl_lib.training.models import Arrays, flatten, perceptron
 from edgedl_lib.training.partition import iid, shards
 from edgedl_lib.training.security.robust import rules
 from edgedl_lib.training.security.robust.attacks import poison, poisonable_sgd, relative_distance
 from edgedl_lib.training.security.robust.strategy import RobustAveraging
-from edgedl_lib.training.strategy import ClientUpdate
 from edgedl_lib.training.task import Task
 from edgedl_lib.training.vectorised import local_sgd_all
 
-DEVICES, EACH, CHOSEN = 50, 30, 10
+DEVICES, EACH, CHOSEN, CLASSES = 50, 30, 10, 10
 TRAINING = LocalTraining(learning_rate=0.2, epochs=1, batch_size=10)
 RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": rules.mean,
@@ -103,21 +100,8 @@ def accuracy_curves(settings: Sequence[Setting], seeds: Sequence[int], rounds: i
 
 
 def side_by_side(runs: Sequence[tuple[Task, RobustAveraging]], rounds: int) -> np.ndarray:
-    """Accuracy of each run after every round, shape (runs, rounds + 1), all clients of all runs trained together."""
-    models = [task.initial_arrays() for task, _ in runs]
-    room = runs[0][0].make_model()
-    curves = [_accuracies(room, runs, models)]
-    for number in range(1, rounds + 1):
-        models = _one_round(room, runs, models, number)
-        curves.append(_accuracies(room, runs, models))
-    return np.array(curves).T
-
-
-@torch.no_grad()
-def _accuracies(room: nn.Module, runs: Sequence[tuple[Task, RobustAveraging]], models: list[Arrays]) -> list[float]:
-    tests = [task.data.test for task, _ in runs]
-    found = [load_arrays(room, arrays)(test.inputs).argmax(1) for arrays, test in zip(models, tests, strict=True)]
-    return [float((labels == test.targets).double().mean()) for labels, test in zip(found, tests, strict=True)]
+    """Accuracy of each run after every round, shape (runs, rounds + 1), poisoned as the strategies say."""
+    return accuracy_side_by_side(runs, rounds, _poisoned)
 
 
 def attack_strength(seed: int, rounds: int) -> dict[str, np.ndarray]:
@@ -125,7 +109,7 @@ def attack_strength(seed: int, rounds: int) -> dict[str, np.ndarray]:
     task, strategy = poison_task(Setting(), seed), Setting().strategy(seed)
     arrays = task.initial_arrays()
     for number in range(1, rounds + 1):
-        arrays = _one_round(task.make_model(), [(task, strategy)], [arrays], number)[0]
+        arrays = one_round(task.make_model(), [(task, strategy)], [arrays], number)[0]
     chosen = strategy.choose(rounds + 1, list(range(DEVICES)))
     sent = {
         attack: np.stack([flatten(each) for each in _trained(task, arrays, chosen, attack, rounds + 1)])
@@ -134,36 +118,16 @@ def attack_strength(seed: int, rounds: int) -> dict[str, np.ndarray]:
     return {attack: relative_distance(sent["none"], stack) for attack, stack in sent.items()}
 
 
-def _one_round(
-    room: nn.Module, runs: Sequence[tuple[Task, RobustAveraging]], models: list[Arrays], number: int
-) -> list[Arrays]:
-    jobs, owners = [], []
-    for run, (task, strategy) in enumerate(runs):
-        for client in strategy.choose(number, list(range(len(task.data.clients)))):
-            attack = strategy.instructions(number, client).get("attack", "none")
-            jobs.append(_job(task, models[run], client, attack, number))
-            owners.append((run, client))
-    arrays, splits, rngs = zip(*jobs, strict=True)
-    results = local_sgd_all(room, list(arrays), list(splits), runs[0][0].training, list(rngs))
-    updates: list[list[ClientUpdate]] = [[] for _ in runs]
-    for (run, client), result in zip(owners, results, strict=True):
-        updates[run].append(ClientUpdate(client, result.arrays, result.examples, result.metrics, 0))
-    return [
-        strategy.aggregate(number, model, found)
-        for (_, strategy), model, found in zip(runs, models, updates, strict=True)
-    ]
-
-
-def _job(
-    task: Task, arrays: Arrays, client: int, attack: str, number: int
-) -> tuple[Arrays, Split, np.random.Generator]:
-    rng = task.client_rng(number, client)
-    return (*poison(arrays, task.data.clients[client], attack, task.data.classes, rng), rng)
+def _poisoned(arrays: Arrays, split: Split, orders: dict, rng: np.random.Generator) -> tuple[Arrays, Split]:
+    return poison(arrays, split, orders.get("attack", "none"), CLASSES, rng)
 
 
 def _trained(task: Task, arrays: Arrays, chosen: Sequence[int], attack: str, number: int) -> list[Arrays]:
-    starts, splits, rngs = zip(*(_job(task, arrays, client, attack, number) for client in chosen), strict=True)
-    results = local_sgd_all(task.make_model(), list(starts), list(splits), task.training, list(rngs))
+    rngs = [task.client_rng(number, client) for client in chosen]
+    data = [task.data.clients[client] for client in chosen]
+    pairs = [poison(arrays, split, attack, CLASSES, rng) for split, rng in zip(data, rngs, strict=True)]
+    starts, splits = zip(*pairs, strict=True)
+    results = local_sgd_all(task.make_model(), list(starts), list(splits), task.training, rngs)
     return [result.arrays for result in results]
 
 
