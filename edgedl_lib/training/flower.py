@@ -35,6 +35,7 @@ from flwr.app import (  # noqa: E402  the environment decides what the import do
 )
 from flwr.clientapp import ClientApp  # noqa: E402
 from flwr.serverapp import Grid, ServerApp  # noqa: E402
+from flwr.serverapp.strategy import QFedAvg as FlowerQFedAvg  # noqa: E402
 from flwr.serverapp.strategy import Strategy  # noqa: E402
 from flwr.supercore.task_identity import TaskIdentity  # noqa: E402
 
@@ -45,6 +46,7 @@ __all__ = [
     "ConfigRecord",
     "Context",
     "Error",
+    "FlowerQFedAvg",
     "Grid",
     "Message",
     "MessageType",
