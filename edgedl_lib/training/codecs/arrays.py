@@ -168,7 +168,8 @@ def _joined(arrays: Arrays, names: tuple[str, ...]) -> np.ndarray:
 class ErrorFeedback:
     """Adds what earlier messages left out: sent + residual = all that was ever given.
 
-    One object for one sender; it is no codec, because it remembers.
+    One object for one sender; it is no codec, because it remembers.  Around a codec whose error can exceed the vector
+    itself, like one-bit quantisation, the residual grows without end.
 
     Examples
     --------

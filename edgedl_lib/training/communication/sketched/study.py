@@ -12,11 +12,11 @@ from functools import cache, partial
 
 import numpy as np
 
-from edgedl_lib.training.codecs import Codec, ErrorFeedback, decode_arrays, encode_arrays
+from edgedl_lib.training.codecs import Codec, CodecError, Dense, ErrorFeedback, decode_arrays, encode_arrays
 from edgedl_lib.training.communication.dropout.submodel import Units, draw_units, spread, submodel
 from edgedl_lib.training.communication.sketched.perceptrons import he_perceptron, train_together
 from edgedl_lib.training.data import digits_pool, federated
-from edgedl_lib.training.exchange import dense_bytes, difference, moved
+from edgedl_lib.training.exchange import difference, moved
 from edgedl_lib.training.history import crossing
 from edgedl_lib.training.local import LocalTraining
 from edgedl_lib.training.models import Arrays
@@ -111,10 +111,14 @@ def _round(task: Task, variant: Variant, number: int, chosen: list[int], arrays:
     trained = train_together(received, splits, task.training, rngs, variant.structure)
     changes, uplink = [], 0
     for client, mine, base, rng, units in zip(chosen, trained, received, rngs, parts, strict=True):
-        change, size = _through(_remembering(variant.upload, memories, client), difference(mine, base), rng)
+        codec = _remembering(variant.upload, memories, client)
+        try:
+            change, size = _through(codec, difference(mine, base), rng)
+        except CodecError:  # it diverged: refused, as the engine's strategy does, and the others go on
+            continue
         changes.append(spread(change, units, arrays) if units else change)
         uplink += size
-    return moved(arrays, weighted_mean(changes, [1] * len(changes))), uplink, downlink
+    return (moved(arrays, weighted_mean(changes, [1] * len(changes))) if changes else arrays), uplink, downlink
 
 
 def _units(task: Task, variant: Variant, number: int, client: int, arrays: Arrays) -> Units | None:
@@ -134,8 +138,7 @@ def _downloads(task: Task, variant: Variant, number: int, arrays: Arrays, parts:
 
 def _through(codec, arrays: Arrays, rng: np.random.Generator) -> tuple[Arrays, int]:
     """What comes out at the other end, and how many bytes it took."""
-    if codec is None:
-        return arrays, dense_bytes(arrays)
+    codec = Dense() if codec is None else codec
     encode = codec.encode_arrays if isinstance(codec, ErrorFeedback) else partial(encode_arrays, codec)
     packets = encode(arrays, rng)
     return decode_arrays(packets), packets.size_bytes
