@@ -1,4 +1,4 @@
-"""Figures of the adaptive aggregation period: loss over the period, the period over time, over the number of clients."""
+"""Figures of the adaptive aggregation period: loss over the period, the period over time, and over clients."""
 
 from __future__ import annotations
 
