@@ -55,3 +55,21 @@ def _places(name: str, units: Units):
     layer, kind = name.rsplit(".", 1)
     outputs, inputs = units[layer]
     return outputs if kind == "bias" else np.ix_(outputs, inputs)
+
+
+def combined(changes: list[Arrays], parts: list[Units | None], like: Arrays, by_contributors: bool = False) -> Arrays:
+    """Mean change of the whole network from changes of sub-models (None: of the whole network).
+
+    The sum is divided by the number of clients, so that an entry that few of them hold moves little; or, entry by
+    entry, by the number of those who hold it.
+    """
+    whole = [
+        change if units is None else spread(change, units, like) for change, units in zip(changes, parts, strict=True)
+    ]
+    total = {name: sum(np.asarray(each[name], dtype=np.float64) for each in whole) for name in like}
+    if not by_contributors:
+        return {name: (values / len(whole)).astype(np.float32) for name, values in total.items()}
+    ones = {name: np.ones(values.shape) for name, values in like.items()}
+    held = [ones if units is None else coverage(units, like) for units in parts]
+    counts = {name: np.maximum(1, sum(each[name] for each in held)) for name in like}
+    return {name: (values / counts[name]).astype(np.float32) for name, values in total.items()}

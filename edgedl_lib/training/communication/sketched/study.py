@@ -13,7 +13,7 @@ from functools import cache, partial
 import numpy as np
 
 from edgedl_lib.training.codecs import Codec, CodecError, Dense, ErrorFeedback, decode_arrays, encode_arrays
-from edgedl_lib.training.communication.dropout.submodel import Units, draw_units, spread, submodel
+from edgedl_lib.training.communication.dropout.submodel import Units, combined, draw_units, submodel
 from edgedl_lib.training.communication.sketched.perceptrons import he_perceptron, train_together
 from edgedl_lib.training.data import digits_pool, federated
 from edgedl_lib.training.exchange import difference, moved
@@ -21,7 +21,6 @@ from edgedl_lib.training.history import crossing
 from edgedl_lib.training.local import LocalTraining
 from edgedl_lib.training.models import Arrays
 from edgedl_lib.training.partition import iid
-from edgedl_lib.training.strategy import weighted_mean
 from edgedl_lib.training.task import Task
 
 CLIENTS = 50
@@ -44,6 +43,8 @@ class Variant:
         The space within which clients train (`RandomMask`, `LowRank`); then also the upload codec.
     keep : float
         Share of the hidden units that a client gets (Federated Dropout).
+    by_contributors : bool
+        Divide an entry's sum by the clients that hold it instead of by all.
     """
 
     learning_rate: float = 0.2
@@ -51,6 +52,7 @@ class Variant:
     download: Codec | None = None
     structure: Codec | None = None
     keep: float = 1.0
+    by_contributors: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,20 +107,23 @@ def learn(task: Task, variant: Variant, rounds: int, per_round: int = CLIENTS_PE
 
 def _round(task: Task, variant: Variant, number: int, chosen: list[int], arrays: Arrays, memories: dict):
     parts = [_units(task, variant, number, client, arrays) for client in chosen]
-    received, downlink = _downloads(task, variant, number, arrays, parts)
+    received, downlink = _downloads(task, variant, number, chosen, arrays, parts)
     rngs = [task.client_rng(number, client) for client in chosen]
     splits = [task.data.clients[client] for client in chosen]
     trained = train_together(received, splits, task.training, rngs, variant.structure)
-    changes, uplink = [], 0
+    changes, places, uplink = [], [], 0
     for client, mine, base, rng, units in zip(chosen, trained, received, rngs, parts, strict=True):
         codec = _remembering(variant.upload, memories, client)
         try:
             change, size = _through(codec, difference(mine, base), rng)
         except CodecError:  # it diverged: refused, as the engine's strategy does, and the others go on
             continue
-        changes.append(spread(change, units, arrays) if units else change)
+        changes.append(change)
+        places.append(units)
         uplink += size
-    return (moved(arrays, weighted_mean(changes, [1] * len(changes))) if changes else arrays), uplink, downlink
+    if not changes:
+        return arrays, uplink, downlink
+    return moved(arrays, combined(changes, places, arrays, variant.by_contributors)), uplink, downlink
 
 
 def _units(task: Task, variant: Variant, number: int, client: int, arrays: Arrays) -> Units | None:
@@ -127,11 +132,11 @@ def _units(task: Task, variant: Variant, number: int, client: int, arrays: Array
     return draw_units(arrays, variant.keep, np.random.default_rng([task.seed, number, client, 3]))
 
 
-def _downloads(task: Task, variant: Variant, number: int, arrays: Arrays, parts: Sequence[Units | None]):
+def _downloads(task: Task, variant: Variant, number: int, chosen, arrays: Arrays, parts: Sequence[Units | None]):
     if parts[0] is None:  # all get the same: it is encoded once
         model, size = _through(variant.download, arrays, np.random.default_rng([task.seed, number, 1]))
         return [model] * len(parts), size * len(parts)
-    rngs = [np.random.default_rng([task.seed, number, 2, k]) for k in range(len(parts))]
+    rngs = [np.random.default_rng([task.seed, number, 2, client]) for client in chosen]
     models = [_through(variant.download, submodel(arrays, units), rng) for units, rng in zip(parts, rngs, strict=True)]
     return [model for model, _ in models], sum(size for _, size in models)
 
