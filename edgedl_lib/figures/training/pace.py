@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from edgedl_lib.reproduce.style import COLORS
+from edgedl_lib.training.history import History
 from edgedl_lib.training.vanilla.pace.over_selection import chance_to_report, selected
 from edgedl_lib.training.vanilla.pace.simulation import Traffic
 from edgedl_lib.training.vanilla.pace.study import REJECTED, Sweep
@@ -37,8 +38,10 @@ def plot_arrivals(axes: Axes, runs: Mapping[float, Traffic]) -> None:
     for (factor, traffic), colour in zip(runs.items(), ("accent", "edge"), strict=True):
         arrivals = traffic.arrivals.ravel()
         heights, _, _ = axes.hist(arrivals, bins=edges, color=COLORS[colour], alpha=0.75)
-        where = (arrivals.mean(), heights.max() * 1.03)
-        axes.text(*where, f"asked for {factor * traffic.need:.0f}", color=COLORS[colour], ha="center", weight="bold")
+        side = -1 if factor == min(runs) else 1
+        spot = (arrivals.mean() + 1.15 * side * arrivals.std(), 0.75 * heights.max())
+        text = f"asked for {factor * traffic.need:.0f}"
+        axes.text(*spot, text, color=COLORS[colour], ha="left" if side > 0 else "right", weight="bold")
         axes.set_ylim(0, 1.2 * max(heights.max(), axes.get_ylim()[1] / 1.2))
     axes.axvline(traffic.need, color=COLORS["neutral"], ls=":", lw=1.5)
     axes.text(traffic.need - 2, axes.get_ylim()[1] * 0.96, "needed", color=COLORS["neutral"], ha="right", va="top")
@@ -68,14 +71,14 @@ def plot_sweep(panels: tuple[Axes, Axes, Axes], sweeps: Mapping[str, Sweep]) -> 
 
 def _name_lines(rejected: Axes, peak: Axes, fill: Axes) -> None:
     for axes, name, x, y in (
-        (rejected, "fixed retry", 1.1e3, 60),
+        (rejected, "fixed retry", 700, 220),
         (rejected, "uniform return", 2.2e4, 3.6),
-        (rejected, "steering", 1.1e3, 0.85),
-        (rejected, "steering, factor 1", 1.1e3, 0.085),
+        (rejected, "steering", 3e4, 0.85),
+        (rejected, "steering, factor 1", 1.2e4, 0.025),
         (peak, "fixed retry", 1.1e3, 65),
         (peak, "steering", 260, 10.5),
         (fill, "fixed retry", 3e3, 13),
-        (fill, "uniform return", 1.6e3, 72),
+        (fill, "uniform return", 1e4, 74),
         (fill, "steering, factor 1", 2e4, 40),
         (fill, "steering", 2e4, 91),
     ):
@@ -121,12 +124,15 @@ def plot_reports(axes: Axes, durations: np.ndarray, counted: np.ndarray, target:
     axes.set(xlabel="time since configuration (median device = 1)", ylabel="reports so far")
 
 
-def plot_learning(axes: Axes, curves: Mapping[float, np.ndarray], target: float) -> None:
-    """Test accuracy over rounds for each over-selection factor."""
+def plot_learning(axes: Axes, runs: Mapping[float, History], target: float) -> None:
+    """Test accuracy over rounds for each over-selection factor; abandoned rounds are marked below."""
     colours = ("end", "accent", "cloud", "edge")
-    for (factor, accuracy), colour in zip(curves.items(), colours, strict=False):
-        axes.plot(100 * accuracy, color=COLORS[colour])
+    for row, ((factor, history), colour) in enumerate(zip(runs.items(), colours, strict=True)):
+        axes.plot(100 * history.accuracy, color=COLORS[colour], lw=1.6)
+        axes.plot(history.abandoned, np.full(len(history.abandoned), 9 - 5 * row), "|", color=COLORS[colour], ms=5)
         color = END_TEXT if colour == "end" else COLORS[colour]
-        axes.text(len(accuracy) - 0.5, 100 * accuracy[-1], f"{factor:g}", color=color, weight="bold", va="center")
+        label = f"{factor:g}: {len(history.abandoned)} abandoned"
+        axes.text(history.rounds + 1, 9 - 5 * row, label, color=color, weight="bold", va="center", fontsize=9)
     axes.axhline(100 * target, color=COLORS["neutral"], ls=":", lw=1.2)
-    axes.set(xlabel="round", ylabel="test accuracy (%)")
+    axes.set(xlabel="round", ylabel="test accuracy (%)", ylim=(-10, 100), xlim=(0, 1.24 * history.rounds))
+    axes.set_yticks([20, 40, 60, 80, 100])
