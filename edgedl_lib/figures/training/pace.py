@@ -88,12 +88,11 @@ def _name_lines(rejected: Axes, peak: Axes, fill: Axes) -> None:
 def plot_over_selection(axes: Axes, target: int, rates: tuple[float, ...] = (0.06, 0.1, 0.2)) -> None:
     """Chance that enough devices report over the factor by which more are chosen."""
     factors = np.arange(100, 146) / 100
-    for rate, colour in zip(rates, ("edge", "cloud", "end"), strict=True):
+    spots = ((1.003, 88), (1.115, 38), (1.31, 64))
+    for rate, colour, spot in zip(rates, ("edge", "cloud", "end"), spots, strict=True):
         chances = np.array([chance_to_report(target, selected(target, factor), rate) for factor in factors])
         axes.plot(factors, 100 * chances, color=COLORS[colour])
-        where = int(np.argmax(chances > 0.35))
         color = END_TEXT if colour == "end" else COLORS[colour]
-        spot = (factors[where] + 0.012, 100 * chances[where] - 6)
         axes.text(*spot, f"{rate:.0%} drop out", color=color, weight="bold", fontsize=9)
     axes.axvline(1.3, color=COLORS["neutral"], ls=":", lw=1.2)
     axes.text(1.305, 4, "the paper's 1.3", color=COLORS["neutral"])
@@ -120,7 +119,7 @@ def plot_reports(axes: Axes, durations: np.ndarray, counted: np.ndarray, target:
     axes.axhline(target, color=COLORS["neutral"], ls=":", lw=1.2)
     last = durations[np.isfinite(durations)].max()
     axes.text(end + 0.02 * last, 4, f"committed after {end:.1f}", color=COLORS["edge"], weight="bold")
-    axes.text(last, ranks[there][-1] - 4, f"the last: {last:.1f}", color=COLORS["neutral"], ha="right", va="top")
+    axes.text(last, ranks[there][-1] - 8, f"the last: {last:.1f}", color=COLORS["neutral"], ha="right", va="top")
     axes.set(xlabel="time since configuration (median device = 1)", ylabel="reports so far")
 
 
@@ -129,10 +128,10 @@ def plot_learning(axes: Axes, runs: Mapping[float, History], target: float) -> N
     colours = ("end", "accent", "cloud", "edge")
     for row, ((factor, history), colour) in enumerate(zip(runs.items(), colours, strict=True)):
         axes.plot(100 * history.accuracy, color=COLORS[colour], lw=1.6)
-        axes.plot(history.abandoned, np.full(len(history.abandoned), 9 - 5 * row), "|", color=COLORS[colour], ms=5)
+        axes.plot(history.abandoned, np.full(len(history.abandoned), 8 - 6 * row), "|", color=COLORS[colour], ms=5)
         color = END_TEXT if colour == "end" else COLORS[colour]
         label = f"{factor:g}: {len(history.abandoned)} abandoned"
-        axes.text(history.rounds + 1, 9 - 5 * row, label, color=color, weight="bold", va="center", fontsize=9)
+        axes.text(history.rounds + 1, 8 - 6 * row, label, color=color, weight="bold", va="center", fontsize=9)
     axes.axhline(100 * target, color=COLORS["neutral"], ls=":", lw=1.2)
-    axes.set(xlabel="round", ylabel="test accuracy (%)", ylim=(-10, 100), xlim=(0, 1.24 * history.rounds))
+    axes.set(xlabel="round", ylabel="test accuracy (%)", ylim=(-14, 100), xlim=(0, 1.3 * history.rounds))
     axes.set_yticks([20, 40, 60, 80, 100])

@@ -14,10 +14,10 @@ def run(task, strategy, rounds: int, *, engine: str, **settings) -> History:
     if engine == "ray":
         from edgedl_lib.training.deployment.simulation import simulate
 
-        return simulate(job)
+        return simulate(job).history
     if engine == "deployment":
         from edgedl_lib.training.deployment.superlink import Deployment
 
         with Deployment(job.clients) as deployment:
-            return deployment.run(job)
+            return deployment.run(job).history
     raise ValueError(f"unknown engine {engine!r}; choose 'ray' or 'deployment'")

@@ -6,11 +6,15 @@ is :func:`~edgedl_lib.training.task.server_app` and :func:`~edgedl_lib.training.
 
 from __future__ import annotations
 
+import copy
 import functools
+import itertools
+import math
 import os
 import pickle
+import statistics
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgedl_lib.training.flower import ClientApp, ServerApp
@@ -45,7 +49,7 @@ class Job:
     def write(self, path: Path) -> Path:
         """Save it; a task that only this process knows cannot be sent to another."""
         try:
-            path.write_bytes(pickle.dumps(self))
+            path.write_bytes(pickle.dumps(replace(self, strategy=_unused(self.strategy))))
         except (pickle.PicklingError, AttributeError, TypeError) as fault:
             remedy = "define models, client steps and strategies in a module, not in a notebook or inside a function"
             raise TypeError(f"this job cannot be sent to another process ({fault}); {remedy}") from fault
@@ -55,6 +59,34 @@ class Job:
     def clients(self) -> int:
         """Number of clients."""
         return len(self.task.data.clients)
+
+
+def _unused(strategy):
+    """The strategy without what it remembers of the grid on which it may have been used."""
+    twin = copy.copy(strategy)
+    twin.rounds, twin._nodes, twin._asked = [], {}, None
+    return twin
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a job.
+
+    Attributes
+    ----------
+    history : History
+    moments : tuple of float
+        When each round's messages were sent, and when the last answers were there (s, time of the day).
+    """
+
+    history: History
+    moments: tuple[float, ...]
+
+    @property
+    def round_seconds(self) -> float:
+        """Typical seconds of a round once the first is over; not a number if there was only one."""
+        rounds = [end - begin for begin, end in itertools.pairwise(self.moments)]
+        return statistics.median(rounds[1:]) if len(rounds) > 1 else math.nan
 
 
 @functools.lru_cache(maxsize=2)
@@ -78,11 +110,11 @@ class JobServer(ServerApp):
     def __call__(self, grid, context) -> None:
         """Run it; a failure is written too, then raised."""
         path = self.path or context.run_config["job"]
-        job, answer = read_job(path), []
+        job, kept, moments = read_job(path), [], []
         try:
-            app = server_app(job.task, job.strategy, job.rounds, keep=answer.append, **job.settings)
-            app(ready_grid(grid, job), context)
-            write_answer(path, answer[0])
+            app = server_app(job.task, job.strategy, job.rounds, keep=kept.append, **job.settings)
+            app(ready_grid(grid, job, moments), context)
+            write_answer(path, Answer(kept[0], (*moments, time.time())))
         except BaseException as fault:
             write_answer(path, fault)
             raise
@@ -96,11 +128,11 @@ class JobClient(ClientApp):
         return client_of(read_job(context.run_config["job"]))(message, context)
 
 
-def ready_grid(grid, job: Job):
+def ready_grid(grid, job: Job, moments: list[float]):
     """Flower's grid once all nodes are there, looked at more often, and told which node is which client.
 
     Flower starts the server before its nodes have registered, so that a first round may find two of a hundred; and it
-    looks for replies every three seconds.
+    looks for replies every three seconds.  ``moments`` gets the time of every round.
     """
     deadline = time.monotonic() + REGISTRATION
     while len(list(grid.get_node_ids())) < job.clients:
@@ -108,13 +140,14 @@ def ready_grid(grid, job: Job):
             there = len(list(grid.get_node_ids()))
             raise TimeoutError(f"{there} of {job.clients} nodes after {REGISTRATION:g} s; start a node for each client")
         time.sleep(POLL)
-    grid.send_and_receive = functools.partial(_send_and_receive, grid)
+    grid.send_and_receive = functools.partial(_send_and_receive, grid, moments)
     if job.nodes is not None:
         grid.clients = dict(job.nodes)
     return grid
 
 
-def _send_and_receive(grid, messages, *, timeout: float | None = None) -> list:
+def _send_and_receive(grid, moments: list[float], messages, *, timeout: float | None = None) -> list:
+    moments.append(time.time())
     waiting, replies = set(grid.push_messages(messages)), []
     deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
     while waiting:
@@ -129,10 +162,10 @@ def _send_and_receive(grid, messages, *, timeout: float | None = None) -> list:
 
 
 def write_answer(job_path: str, answer) -> None:
-    """Leave a history or an exception for the one who waits; whole or not at all."""
+    """Leave an answer or an exception for the one who waits; whole or not at all."""
     path = answer_path(job_path)
-    history = getattr(answer, "history", None)
-    content = answer if isinstance(answer, History) else (type(answer).__name__, str(answer), history)
+    failure = (type(answer).__name__, str(answer), getattr(answer, "history", None))
+    content = answer if isinstance(answer, Answer) else failure
     draft = path.with_suffix(".draft")
     draft.write_bytes(pickle.dumps(content))
     os.replace(draft, path)
@@ -143,8 +176,8 @@ def answer_path(job_path: str | Path) -> Path:
     return Path(job_path).with_suffix(".answer")
 
 
-def read_answer(job_path: str | Path) -> History:
-    """The history of a job that has ended.
+def read_answer(job_path: str | Path) -> Answer:
+    """What came of a job that has ended.
 
     Raises
     ------
@@ -152,7 +185,7 @@ def read_answer(job_path: str | Path) -> History:
         The run ended in an error; the message says in which.
     """
     content = pickle.loads(answer_path(job_path).read_bytes())
-    if isinstance(content, History):
+    if isinstance(content, Answer):
         return content
     kind, message, history = content
     raise RunFailed(message if kind == "RunFailed" else f"{kind}: {message}", history)

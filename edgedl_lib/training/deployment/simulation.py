@@ -10,15 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgedl_lib.training.deployment.job import Job, JobServer, answer_path, client_of, read_answer, read_job
+from edgedl_lib.training.deployment.job import Answer, Job, JobServer, answer_path, client_of, read_answer, read_job
 from edgedl_lib.training.deployment.programs import ProgramFailed, finish
-from edgedl_lib.training.history import History
 
 LIMIT = 300.0  # s
 CPUS = 2  # of Ray; each client takes one
 
 
-def simulate(job: Job, *, seconds: float = LIMIT, cpus: int = CPUS) -> History:
+def simulate(job: Job, *, seconds: float = LIMIT, cpus: int = CPUS) -> Answer:
     """Run a job on Ray.
 
     Raises

@@ -18,9 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from edgedl_lib.training.deployment.certificates import LOOPBACK, NodeKeys, node_keys, server_files
-from edgedl_lib.training.deployment.job import Job, answer_path, read_answer
+from edgedl_lib.training.deployment.job import Answer, Job, answer_path, read_answer
 from edgedl_lib.training.deployment.programs import Program, ProgramFailed, finish, free_port, wait_until
-from edgedl_lib.training.history import History
 
 PROJECT = """\
 [project]
@@ -62,7 +61,8 @@ class Deployment:
     Attributes
     ----------
     nodes : dict of int to int
-        Number that the SuperLink gave to each client's node.
+        Number that the SuperLink gave to each client's node; it is bound to the node's key.
+    keys : list of NodeKeys
     start_seconds : float
         From nothing to all nodes connected.
     """
@@ -91,8 +91,8 @@ class Deployment:
     def __exit__(self, *fault) -> None:
         self.stop()
 
-    def run(self, job: Job, *, meanwhile=None) -> History:
-        """Submit a job and wait for its history.
+    def run(self, job: Job, *, meanwhile=None) -> Answer:
+        """Submit a job and wait for its answer.
 
         Parameters
         ----------
@@ -130,6 +130,11 @@ class Deployment:
         self.supernodes, self.superlink = {}, None
         self._temporary.cleanup()
 
+    def wait_for(self, client: int) -> None:
+        """Wait until a node has been let in."""
+        node = self.supernodes[client]
+        wait_until(lambda: bool(CONNECTED.search(node.written())), "it connected", [node], START_LIMIT)
+
     def connect(self, client: int, keys: NodeKeys, *, insecure: bool = False) -> Program:
         """Start a SuperNode; whether it is let in is the SuperLink's decision."""
         tls = ["--insecure"] if insecure else ["--root-certificates", str(self.files.authority)]
@@ -149,14 +154,13 @@ class Deployment:
         self.superlink = self._start_superlink(port)
         wait_until(self._healthy, "the SuperLink answers", [self.superlink], START_LIMIT)
         self._write_connection()
-        keys = [node_keys(self.folder, f"node-{client}") for client in range(self.clients)]
+        self.keys = [node_keys(self.folder, f"node-{client}") for client in range(self.clients)]
         with ThreadPoolExecutor(2) as together:
-            numbers = list(together.map(self._register, keys))
-        self.nodes = dict(enumerate(numbers))
-        for client, pair in enumerate(keys):
+            self.nodes = dict(enumerate(together.map(self._register, self.keys)))
+        for client, pair in enumerate(self.keys):
             self.supernodes[client] = self.connect(client, pair)
-        for program in self.supernodes.values():
-            wait_until(lambda p=program: bool(CONNECTED.search(p.written())), "it connected", [program], START_LIMIT)
+        for client in self.supernodes:
+            self.wait_for(client)
 
     def _start_superlink(self, port: int) -> Program:
         command = ["flower-superlink", "--host", LOOPBACK, "--port", str(port), "--enable-supernode-auth"]
