@@ -47,7 +47,9 @@ def check_superposed_mean(superposed_mean: Callable[[np.ndarray, np.ndarray, flo
 
     Examples
     --------
-    >>> check_superposed_mean(lambda messages, gains, threshold: (messages * (gains >= threshold)).sum(0) / len(messages))
+    >>> def superposed_mean(messages, gains, threshold):
+    ...     return (messages * (gains >= threshold)).sum(axis=0) / len(messages)
+    >>> check_superposed_mean(superposed_mean)
     Right. Silent devices count in the divisor: the mean shrinks by the share that is not heard.
     """
     cases = _crowds()
@@ -149,8 +151,8 @@ _WRONG_MEANS = {
     "That is the sum; divide it by K.": lambda messages, gains, threshold: (
         len(messages) * _mean(messages, gains, threshold)
     ),
-    "The devices have inverted their channels: the gain no longer weighs the message.": lambda messages, gains, threshold: (
-        (messages * gains * (gains >= threshold)).sum(0) / len(messages)
+    "The devices have inverted their channels: the gain no longer weighs the message.": (
+        lambda messages, gains, threshold: (messages * gains * (gains >= threshold)).sum(0) / len(messages)
     ),
     "Silence is decided entry by entry, not device by device.": lambda messages, gains, threshold: (
         (messages * (gains.mean(1, keepdims=True) >= threshold)).sum(0) / len(messages)

@@ -36,6 +36,7 @@ def plot_latency(axes: Axes, devices: Sequence[int], ratio: np.ndarray, exponent
     )
     axes.set(xscale="log", yscale="log", xlabel="devices", ylabel="digital over analog latency (×)")
     axes.set_xticks(devices, [str(count) for count in devices])
+    axes.set_yticks([30, 100, 300], ["30", "100", "300"])
     axes.minorticks_off()
     axes.set_xlim(devices[0] * 0.9, devices[-1] * 2.2)
 

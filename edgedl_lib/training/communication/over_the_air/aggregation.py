@@ -74,7 +74,7 @@ class OverTheAir(FederatedAveraging):
 
     def aggregate(self, server_round: int, arrays: Arrays, updates: list[ClientUpdate]) -> Arrays:
         """Changes are brought to mean zero and variance one, superposed, and scaled back."""
-        start = flatten(arrays)
+        start, updates = flatten(arrays), sorted(updates, key=lambda update: update.client)
         changes = np.stack([flatten(update.arrays) for update in updates]).astype(float) - start
         centre, spread = changes.mean(), changes.std()  # common to all, agreed on a control channel
         if spread == 0:

@@ -51,7 +51,7 @@ def best_beam(channels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarra
         worst = gains.min(1)
         if worst.max() > best_gain:
             best, best_gain = beams[worst.argmax()], worst.max()
-        sharpness = 5.0 + 60.0 * step / STEPS
+        sharpness = 5.0 * 100.0 ** (step / STEPS)  # towards the minimum itself
         share = np.exp(-sharpness * (gains / (worst[:, None] + TINY) - 1).clip(max=50))
         beams = _uphill(beams, channels, share / share.sum(1, keepdims=True), arriving, step)
     return best, float(best_gain)
