@@ -7,27 +7,21 @@ import sys
 import time
 from dataclasses import replace
 
-import numpy as np
 import psutil
 import pytest
 
 from edgedl_lib.training import deployment
-from edgedl_lib.training.deployment import comparison, job, programs, superlink
+from edgedl_lib.training.deployment import comparison, failures, job, programs, superlink
 from edgedl_lib.training.deployment.certificates import node_keys, server_files
 from edgedl_lib.training.deployment.job import Job
 from edgedl_lib.training.deployment.programs import Program, ProgramFailed
 from edgedl_lib.training.run import RunFailed, run
-from tests.training import deployment_steps
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None,
     reason="Flower's simulation engine needs ray: pip install 'flwr[simulation]'",
 )
 CLIENTS = 3
-
-
-def largest_difference(first, second) -> float:
-    return max(float(np.abs(first.arrays[name] - second.arrays[name]).max()) for name in first.arrays)
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +43,14 @@ def running():
 @needs_ray
 def test_the_same_job_on_ray(small, expected):
     history = run(small.task, small.strategy, small.rounds, engine="ray")
-    assert largest_difference(history, expected) <= 1e-6
+    assert comparison.largest_difference(history, expected) <= 1e-6
     assert history.participants == expected.participants and history.rejected == ()
     assert history.accuracy == pytest.approx(expected.accuracy)
 
 
 def test_the_same_job_on_separate_programs(running, small, expected):
     history = running.run(small).history
-    assert largest_difference(history, expected) <= 1e-6
+    assert comparison.largest_difference(history, expected) <= 1e-6
     assert history.participants == expected.participants and history.rejected == ()
     assert history.accuracy == pytest.approx(expected.accuracy)
     assert history.uplink_bytes.tolist() == expected.uplink_bytes.tolist()
@@ -64,7 +58,7 @@ def test_the_same_job_on_separate_programs(running, small, expected):
 
 def test_every_client_failing_is_a_failure(running, small):
     with pytest.raises(RunFailed, match="battery empty") as failure:
-        running.run(replace(small, task=replace(small.task, client_step=deployment_steps.failing), rounds=1))
+        running.run(replace(small, task=replace(small.task, client_step=failures.failing), rounds=1))
     assert len(failure.value.history.rejected) == small.strategy.clients_per_round
 
 
@@ -79,22 +73,11 @@ def test_a_stranger_is_refused(running, wrong):
     assert not superlink.CONNECTED.search(stranger.written())
 
 
-def test_a_node_killed_in_a_round_does_not_stop_training(running, small, tmp_path):
-    mark = tmp_path / "hanging"
-    strategy = deployment_steps.Interruptible(str(mark), clients_per_round=CLIENTS)
-    task = replace(small.task, client_step=deployment_steps.hanging)
-
-    def pull_the_plug():
-        if mark.exists() and running.supernodes[0].running:
-            running.supernodes[0].kill()
-
-    try:
-        history = running.run(Job(task, strategy, 3, {"timeout": 12.0}), meanwhile=pull_the_plug).history
-    finally:
-        running.supernodes[0] = running.connect(0, running.keys[0])
+def test_a_node_killed_in_a_round_does_not_stop_training(running, small):
+    history = failures.kill_a_node(running, replace(small, rounds=3))
     assert history.rounds == 3 and history.abandoned == ()
     assert history.participants == ((0, 1, 2), (1, 2), (1, 2))
-    assert [(bad.round, bad.client) for bad in history.rejected] == [(2, 0), (3, 0)]
+    assert [(bad.round, bad.client, bad.reason) for bad in history.rejected] == [(2, 0, failures.NO_REPLY)]
     assert history.accuracy[-1] > history.accuracy[0]
 
 
@@ -165,7 +148,7 @@ def test_a_job_that_only_this_process_knows_is_refused(small, tmp_path):
 def test_an_answer_survives_the_file_and_a_failure_is_raised(small, expected, tmp_path):
     job.write_answer(str(tmp_path / "a.pickle"), job.Answer(expected, (0.0, 5.0, 6.0, 8.0)))
     answer = job.read_answer(tmp_path / "a.pickle")
-    assert largest_difference(answer.history, expected) == 0 and answer.round_seconds == 1.5
+    assert comparison.largest_difference(answer.history, expected) == 0 and answer.round_seconds == 1.5
     job.write_answer(str(tmp_path / "b.pickle"), TimeoutError("2 of 3 nodes"))
     with pytest.raises(RunFailed, match="TimeoutError: 2 of 3 nodes"):
         job.read_answer(tmp_path / "b.pickle")

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 
 from edgedl_lib.nets.datasets import Split
@@ -104,3 +105,8 @@ def small_job(rounds: int = 3, clients: int = 4, seed: int = 0) -> Job:
 
 def _images(generator: torch.Generator, count: int) -> Split:
     return Split(torch.rand(count, PIXELS, generator=generator), torch.randint(CLASSES, (count,), generator=generator))
+
+
+def largest_difference(first: History, second: History) -> float:
+    """Of any two weights of two models that should be equal."""
+    return max(float(np.abs(first.arrays[name] - second.arrays[name]).max()) for name in first.arrays)

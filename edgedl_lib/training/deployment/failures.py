@@ -15,6 +15,7 @@ from edgedl_lib.training.strategy import FederatedAveraging
 VICTIM = 0
 FATAL_ROUND = 2
 NEVER = 600.0  # s
+NO_REPLY = "no reply"  # what the strategy says of a client that did not answer in time
 
 
 def failing(model, arrays, split, training, rng, *, state, config) -> LocalResult:
@@ -31,11 +32,19 @@ def hanging(model, arrays, split, training, rng, *, state, config) -> LocalResul
 
 
 class Interruptible(FederatedAveraging):
-    """Tells one client to hang in one round, so that its node can be killed at a known moment."""
+    """Tells one client to hang in one round, so that its node can be killed at a known moment.
+
+    Whoever has been silent once is not chosen again: each time would cost the round's time limit.
+    """
 
     def __init__(self, mark: Path, **settings) -> None:
         super().__init__(**settings)
         self.mark = mark
+
+    def choose(self, server_round: int, clients: list[int]) -> list[int]:
+        """As federated averaging, without the silent ones."""
+        silent = {bad.client for each in self.rounds for bad in each.rejected if bad.reason == NO_REPLY}
+        return [client for client in super().choose(server_round, clients) if client not in silent]
 
     def instructions(self, server_round: int, client: int) -> dict:
         """Empty for all others."""
@@ -43,7 +52,7 @@ class Interruptible(FederatedAveraging):
         return {"mark": str(self.mark) if fatal else ""}
 
 
-def kill_a_node(deployment, job: Job, timeout: float = 12.0) -> History:
+def kill_a_node(deployment, job: Job, timeout: float = 20.0) -> History:
     """Run a job with all clients and kill one node's programs while it trains; afterwards it is started again.
 
     Parameters
