@@ -124,10 +124,12 @@ def test_a_stopped_program_takes_its_children_with_it(tmp_path):
     assert not program.running and not any(psutil.pid_exists(process.pid) for process in family)
 
 
-def test_programs_have_no_telemetry_and_no_updates():
+def test_programs_have_no_telemetry_no_updates_and_no_colours(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a notebook does
     environment = programs.offline_environment()
     assert environment["FLWR_TELEMETRY_ENABLED"] == "0" == environment["RAY_USAGE_STATS_ENABLED"]
     assert environment["FLWR_DISABLE_UPDATE_CHECK"] == "1"
+    assert "FORCE_COLOR" not in environment and environment["NO_COLOR"] == "1"
 
 
 def test_the_certificate_holds_for_this_machine_and_keys_are_private(tmp_path):

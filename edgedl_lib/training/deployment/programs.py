@@ -20,6 +20,7 @@ PATIENCE = 60.0  # s, until a program that does not get ready counts as failed
 GRACE = 3.0  # s, between asking a program to stop and killing it
 TAIL = 12  # lines of a log shown in an error
 POLL = 0.05  # s
+COLOURED = {"FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR"}  # a notebook sets them; then Flower colours even its JSON
 
 
 class ProgramFailed(RuntimeError):
@@ -151,9 +152,11 @@ def offline_environment() -> dict[str, str]:
         Path(edgedl_lib.__file__).resolve().parents[1]
     )  # not all of sys.path: a script's folder may hold anything
     scripts = os.path.dirname(sys.executable)
+    plain = {name: value for name, value in os.environ.items() if name not in COLOURED}
     return {
-        **os.environ,
+        **plain,
         **OFFLINE,
+        "NO_COLOR": "1",
         "OMP_NUM_THREADS": "1",
         "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
