@@ -5,7 +5,9 @@ import heapq
 import numpy as np
 import pytest
 
-from edgedl_lib.training.vanilla.pace import study
+from edgedl_lib.training.run import RunFailed, run
+from edgedl_lib.training.strategy import FederatedAveraging
+from edgedl_lib.training.vanilla.pace import drop_outs, study
 from edgedl_lib.training.vanilla.pace.eligibility import DAY, Eligibility
 from edgedl_lib.training.vanilla.pace.over_selection import chance_to_report, least_factor, selected, simulated_chance
 from edgedl_lib.training.vanilla.pace.rounds import RoundRules, first_come, hold_round, reservoir
@@ -213,3 +215,49 @@ def test_reservoir_gives_every_arrival_the_same_chance():
 def test_a_served_population_fills_its_rounds_and_turns_few_away():
     columns = np.array([[1.0], [1.0], [4.0]]), np.ones((3, 1)), np.array([[0.95], [0.5], [1.0]])
     assert study.Sweep((200, 1000, 5000), *columns).largest_served == 200
+
+
+def train(factor, drop_out, rounds=3, target=10):
+    strategy = drop_outs.OverSelection(target=target, factor=factor, drop_out=drop_out, seed=0)
+    return run(drop_outs.unreliable_digits(0), strategy, rounds)
+
+
+def test_without_drop_outs_it_is_federated_averaging():
+    history = train(1.0, 0.0)
+    plain = run(drop_outs.unreliable_digits(0), Plain(clients_per_round=10, seed=0), 3)
+    assert all(np.array_equal(history.arrays[name], plain.arrays[name]) for name in plain.arrays)
+    assert history.participants == plain.participants and history.abandoned == ()
+
+
+class Plain(FederatedAveraging):
+    """Federated averaging whose clients are told that they are reliable."""
+
+    def instructions(self, server_round, client):
+        return {"drop-out": 0.0}
+
+
+def test_a_round_uses_as_many_reports_as_it_needs():
+    history = train(1.5, 0.1)
+    assert all(len(used) == 10 for used in history.participants)
+    assert all("idle" in bad.reason for bad in history.rejected)
+
+
+def test_drop_outs_do_not_change_what_the_others_learn():
+    """The same clients, chosen with the same seed: who drops out is decided apart from the batches."""
+    unreliable, reliable = train(1.3, 0.2, rounds=1), train(1.3, 0.0, rounds=1)
+    dropped = {bad.client for bad in unreliable.rejected}
+    assert dropped and not dropped & set(unreliable.participants[0])
+    assert reliable.rejected == ()
+
+
+def test_if_every_device_drops_out_the_run_says_so():
+    with pytest.raises(RunFailed, match="no longer idle and charging"):
+        train(1.3, 1.0)
+
+
+def test_an_abandoned_round_leaves_the_model_as_it_was():
+    history = train(1.0, 0.1, rounds=12)
+    assert history.abandoned
+    for number in history.abandoned:
+        assert history.accuracy[number] == history.accuracy[number - 1]
+        assert history.participants[number - 1] == ()

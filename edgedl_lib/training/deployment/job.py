@@ -24,6 +24,7 @@ from edgedl_lib.training.task import Task, client_app, server_app
 
 POLL = 0.1  # s, between two looks for replies
 REGISTRATION = 60.0  # s, until all nodes must be there
+START_LIMIT, ROUND_LIMIT = 180.0, 120.0  # s, far above what either takes on a busy machine
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Job:
     def clients(self) -> int:
         """Number of clients."""
         return len(self.task.data.clients)
+
+    @property
+    def limit(self) -> float:
+        """Seconds after which something must have gone wrong."""
+        return START_LIMIT + self.rounds * min(ROUND_LIMIT, self.settings.get("timeout", ROUND_LIMIT))
 
 
 def _unused(strategy):
@@ -109,9 +115,9 @@ class JobServer(ServerApp):
 
     def __call__(self, grid, context) -> None:
         """Run it; a failure is written too, then raised."""
-        path = self.path or context.run_config["job"]
-        job, kept, moments = read_job(path), [], []
+        path, kept, moments = self.path or context.run_config["job"], [], []
         try:
+            job = read_job(path)
             app = server_app(job.task, job.strategy, job.rounds, keep=kept.append, **job.settings)
             app(ready_grid(grid, job, moments), context)
             write_answer(path, Answer(kept[0], (*moments, time.time())))

@@ -13,11 +13,10 @@ from pathlib import Path
 from edgedl_lib.training.deployment.job import Answer, Job, JobServer, answer_path, client_of, read_answer, read_job
 from edgedl_lib.training.deployment.programs import ProgramFailed, finish
 
-LIMIT = 300.0  # s
 CPUS = 2  # of Ray; each client takes one
 
 
-def simulate(job: Job, *, seconds: float = LIMIT, cpus: int = CPUS) -> Answer:
+def simulate(job: Job, *, cpus: int = CPUS) -> Answer:
     """Run a job on Ray.
 
     Raises
@@ -36,7 +35,7 @@ def simulate(job: Job, *, seconds: float = LIMIT, cpus: int = CPUS) -> Answer:
         command = [sys.executable, "-m", __name__, str(path), str(cpus)]
         environment = {"FLWR_HOME": str(folder / "home"), "RAY_TMPDIR": str(folder)}
         try:
-            said = finish("ray", command, folder, environment=environment, seconds=seconds)
+            said = finish("ray", command, folder, environment=environment, seconds=job.limit)
         except ProgramFailed:
             if answer_path(path).exists():
                 return read_answer(path)

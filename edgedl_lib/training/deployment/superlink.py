@@ -47,7 +47,6 @@ client = job.client
 """
 CONNECTED = re.compile(r"SuperNode ID: (\d+)")
 START_LIMIT = 90.0  # s
-RUN_LIMIT = 300.0  # s
 
 
 class Deployment:
@@ -118,7 +117,7 @@ class Deployment:
                 meanwhile()
             return answer_path(path).exists()
 
-        wait_until(done, f"job {self._jobs} has an answer", [self.superlink], RUN_LIMIT)
+        wait_until(done, f"job {self._jobs} has an answer", [self.superlink], job.limit)
         return read_answer(path)
 
     def stop(self) -> None:

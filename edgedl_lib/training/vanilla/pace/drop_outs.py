@@ -49,7 +49,9 @@ class OverSelection(FederatedAveraging):
     def aggregate(self, server_round: int, arrays: Arrays, updates: list[ClientUpdate]) -> Arrays:
         """The mean of those who report first; here that is anybody."""
         order = np.random.default_rng([self.seed, server_round, 199]).permutation(len(updates))
-        return super().aggregate(server_round, arrays, [updates[place] for place in order[: self.target]])
+        used = [updates[place] for place in sorted(order[: self.target])]
+        self.rounds[-1].participants = tuple(update.client for update in used)
+        return super().aggregate(server_round, arrays, used)
 
 
 def unreliable_sgd(model, arrays: Arrays, split, training, rng, *, state: dict, config: dict) -> LocalResult:
