@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,6 +41,20 @@ class Cost:
     start: float
     round: float
     history: History
+
+
+def cost_table(costs: Mapping[str, Cost]) -> list[dict]:
+    """One row for each way to run a job: clients in a round, seconds until the first and for each."""
+    return [
+        {
+            "where": name,
+            "clients in a round": len(cost.history.participants[0]),
+            "until the first round (s)": f"{cost.start:.2g}",
+            "each round (s)": f"{cost.round:.2g}",
+            "of it for a client (ms)": f"{1000 * cost.round / len(cost.history.participants[0]):.2g}",
+        }
+        for name, cost in costs.items()
+    ]
 
 
 class _Stopwatch(InProcessGrid):
