@@ -23,7 +23,7 @@ from edgedl_lib.training.codecs import (
 from edgedl_lib.training.communication.dropout.strategy import FederatedDropout
 from edgedl_lib.training.communication.dropout.submodel import combined, coverage, draw_units, spread, submodel
 from edgedl_lib.training.communication.sketched.perceptrons import he_perceptron, structured_step, train_together
-from edgedl_lib.training.communication.sketched.study import Variant, digits_task, learn
+from edgedl_lib.training.communication.sketched.rounds import Variant, digits_task, learn
 from edgedl_lib.training.exchange import difference
 from edgedl_lib.training.local import LocalTraining, local_sgd
 from edgedl_lib.training.models import load_arrays, to_arrays
