@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from edgedl_lib.nets.datasets import Split
 from edgedl_lib.training.models import Arrays, load_arrays
@@ -28,7 +29,14 @@ def as_received(arrays: Arrays, split: Split, orders: dict, rng: np.random.Gener
 
 
 def accuracy_side_by_side(runs: Sequence[Run], rounds: int, prepare: Prepare = as_received) -> np.ndarray:
-    """Test accuracy of each run after every round, shape (runs, rounds + 1).
+    """Test accuracy of each run after every round, shape (runs, rounds + 1): see :func:`curves_side_by_side`."""
+    return curves_side_by_side(runs, rounds, prepare)[1]
+
+
+def curves_side_by_side(
+    runs: Sequence[Run], rounds: int, prepare: Prepare = as_received
+) -> tuple[np.ndarray, np.ndarray]:
+    """Test loss (nats) and accuracy of each run after every round, shape (runs, rounds + 1) each.
 
     Parameters
     ----------
@@ -38,11 +46,12 @@ def accuracy_side_by_side(runs: Sequence[Run], rounds: int, prepare: Prepare = a
         What a client makes of model and data before it trains, given the strategy's instructions: poison, for one.
     """
     models, room = [task.initial_arrays() for task, _ in runs], runs[0][0].make_model()
-    curves = [_accuracies(room, runs, models)]
+    curves = [_tests(room, runs, models)]
     for number in range(1, rounds + 1):
         models = one_round(room, runs, models, number, prepare)
-        curves.append(_accuracies(room, runs, models))
-    return np.array(curves).T
+        curves.append(_tests(room, runs, models))
+    loss, accuracy = np.array(curves).transpose(2, 1, 0)
+    return loss, accuracy
 
 
 def one_round(
@@ -57,8 +66,8 @@ def one_round(
             orders = strategy.instructions(number, client)
             jobs.append((*prepare(sent, task.data.clients[client], orders, rng), rng))
             owners.append((run, client))
-    arrays, splits, rngs = zip(*jobs, strict=True)
-    results = local_sgd_all(room, list(arrays), list(splits), runs[0][0].training, list(rngs))
+    arrays, splits, rngs = ([job[part] for job in jobs] for part in range(3))
+    results = local_sgd_all(room, arrays, splits, runs[0][0].training, rngs) if jobs else []
     updates: list[list[ClientUpdate]] = [[] for _ in runs]
     for (run, client), result in zip(owners, results, strict=True):
         updates[run].append(ClientUpdate(client, result.arrays, result.examples, result.metrics, 0))
@@ -69,7 +78,11 @@ def one_round(
 
 
 @torch.no_grad()
-def _accuracies(room: nn.Module, runs: Sequence[Run], models: list[Arrays]) -> list[float]:
+def _tests(room: nn.Module, runs: Sequence[Run], models: list[Arrays]) -> list[tuple[float, float]]:
+    """Loss and accuracy of each run's model."""
     tests = [task.data.test for task, _ in runs]
-    found = [load_arrays(room, arrays)(test.inputs).argmax(1) for arrays, test in zip(models, tests, strict=True)]
-    return [float((labels == test.targets).double().mean()) for labels, test in zip(found, tests, strict=True)]
+    scores = [load_arrays(room, arrays)(test.inputs) for arrays, test in zip(models, tests, strict=True)]
+    return [
+        (float(functional.cross_entropy(found, test.targets)), float((found.argmax(1) == test.targets).double().mean()))
+        for found, test in zip(scores, tests, strict=True)
+    ]
