@@ -29,8 +29,8 @@ class Client:
     ----------
     number : int
         From 0 to ``parameters.clients - 1``.
-    values : numpy.ndarray, shape (length,)
-        Whole numbers of at most ``input_bits`` bits.
+    values : numpy.ndarray, shape (length,), or None
+        Whole numbers of at most ``input_bits`` bits; who does not have them yet sets them before stage 2.
     parameters : Parameters
     entropy : callable
         Source of random bytes.
@@ -46,10 +46,10 @@ class Client:
     order = ("advertise", "share", "mask", "unmask", "done")
 
     def __init__(
-        self, number: int, values: np.ndarray, parameters: Parameters, entropy: Entropy = secure_entropy
+        self, number: int, values: np.ndarray | None, parameters: Parameters, entropy: Entropy = secure_entropy
     ) -> None:
         self.number, self.parameters, self.entropy = number, parameters, entropy
-        self.values = parameters.check_input(values)
+        self.values = None if values is None else parameters.check_input(values)
         self.masks_made = 0
         self._stage = 0
 

@@ -47,6 +47,9 @@ class KeyPair:
         private = X25519PrivateKey.from_private_bytes(secret)
         return cls(private, private.public_key().public_bytes_raw())
 
+    def __reduce__(self) -> tuple:
+        return KeyPair.from_secret, (self.secret,)  # a client keeps its keys from one message to the next
+
     @property
     def secret(self) -> bytes:
         """The private key's 32 bytes."""
