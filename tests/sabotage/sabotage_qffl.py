@@ -1,4 +1,4 @@
-"""Wrong versions of q-FFL: powers that change nothing, norms that are not squared, drift, devices that are all alike."""
+"""Wrong versions of q-FFL: powers that change nothing, a norm that is not squared, drift, devices that are alike."""
 
 import functools
 

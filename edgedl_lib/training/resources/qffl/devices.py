@@ -97,7 +97,7 @@ def hybrid(seed: int, devices: int = 100, features: int = 60, classes: int = 10,
     rng = np.random.default_rng([seed, 100])
     spread = np.arange(1, features + 1) ** -0.6  # standard deviation of feature j
     common = rng.normal(size=(features, classes)), rng.normal(size=classes)
-    counts = rng.lognormal(MEDIAN_SIZE, SIZE_SPREAD, devices).astype(int) + SMALLEST
+    counts = hybrid_sizes(seed, devices)
     samples = []
     for device, count in enumerate(counts):
         shared = device >= (1 - alike) * devices
@@ -108,6 +108,12 @@ def hybrid(seed: int, devices: int = 100, features: int = 60, classes: int = 10,
         inputs = rng.normal(centre, spread, (count, features))
         samples.append((inputs, (inputs @ weight + bias).argmax(1)))
     return Devices("synthetic hybrid", _part(samples, 0.0, 0.8), _part(samples, 0.8, 0.9), classes)
+
+
+def hybrid_sizes(seed: int, devices: int = 100) -> np.ndarray:
+    """Samples of each device before the split, lognormal plus 50; shape (devices,)."""
+    draws = np.random.default_rng([seed, 12]).lognormal(MEDIAN_SIZE, SIZE_SPREAD, devices)
+    return draws.astype(int) + SMALLEST
 
 
 def _part(samples: list[tuple[np.ndarray, np.ndarray]], first: float, last: float) -> Part:
