@@ -82,9 +82,8 @@ def test_set_as_skewed():
     accuracies = []
     for sizes in (equal, falling):
         data = study.alike(0, sizes)
-        skewed = study.thinned(
-            data.test, np.ceil(np.array(sizes) / max(sizes) * 20).astype(int), np.random.default_rng(1)
-        )
+        rare = np.ceil(np.array(sizes) / max(sizes) * 20).astype(int)
+        skewed = study.thinned(data.test, rare, np.random.default_rng(1))
         history = study.train(replace(data, test=skewed), 0, rate=0.8, rounds=SHORT)
         accuracies.append(study.final_accuracy(history))
     return accuracies[0] - accuracies[1]

@@ -148,22 +148,18 @@ def smallest_gain(runs: dict[str, History]) -> float:
     return min(accuracy[better] - accuracy[worse] for better, worse in pairs)
 
 
-def gain_without_imbalance(seed: int) -> float:
-    """Percentage points of Astraea over FedAvg where clients are alike and classes balanced."""
-    data = alike(seed)
-    runs = (train(data, seed, **VARIANTS[name]) for name in ("Astraea", "FedAvg"))
-    astraea, averaging = (final_accuracy(history) for history in runs)
-    return astraea - averaging
+def controls(seed: int) -> tuple[float, float]:
+    """Two differences in percentage points where clients are alike, all with the same number of samples.
 
-
-def loss_by_rare_classes(seed: int) -> float:
-    """Percentage points that FedAvg loses where clients are alike but class sizes fall, at the same total."""
+    What Astraea gains where classes are balanced too, and what FedAvg loses because some classes are rare.
+    """
     falling = np.random.default_rng(seed).permutation(class_sizes(130))
     equal = [int(falling.sum()) // CLASSES] * CLASSES
-    balanced, skewed = (
-        final_accuracy(train(alike(seed, sizes), seed, **VARIANTS["FedAvg"])) for sizes in (equal, falling)
+    runs = (("FedAvg", equal), ("Astraea", equal), ("FedAvg", falling))
+    averaging, astraea, skewed = (
+        final_accuracy(train(alike(seed, sizes), seed, **VARIANTS[name])) for name, sizes in runs
     )
-    return balanced - skewed
+    return astraea - averaging, averaging - skewed
 
 
 def models_sent(history: History) -> float:
