@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -13,13 +14,14 @@ from edgedl_lib.training.codecs.codec import Transform, draw_seed
 KASHIN_ITERATIONS = 3
 KASHIN_SHRINK = 0.9  # eta: the clipping level falls by this factor each time
 KASHIN_DELTA = 1.0
+FACTOR = 32  # side of the largest matrix in a transform
 FULLEST = 0.85  # a vector that fills more of the frame than this gets a frame of twice the size
 
 
 def walsh_hadamard(values: np.ndarray) -> np.ndarray:
     """Fast orthonormal Walsh-Hadamard transform along the last axis, whose length is a power of two.
 
-    Its own inverse; d log2 d additions.
+    Its own inverse; of the order of d log d operations.
 
     Examples
     --------
@@ -29,14 +31,22 @@ def walsh_hadamard(values: np.ndarray) -> np.ndarray:
     length = values.shape[-1]
     if length & (length - 1) or length == 0:
         raise CodecError(f"The length {length} is no power of two; pad the vector.")
-    lead = values.shape[:-1]
-    result = np.array(values, dtype=np.float64)
-    span = 1
-    while span < length:
-        pairs = result.reshape(*lead, -1, 2, span)
-        result = np.stack([pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]], axis=-2)
-        span *= 2
+    result = np.asarray(values, dtype=np.float64)
+    after = 1
+    while after < length:  # the matrix is a Kronecker product: one factor after another, each a small product
+        size = min(FACTOR, length // after)
+        factor = _sylvester(size)
+        if after == 1:
+            result = result.reshape(-1, size) @ factor
+        else:
+            result = factor @ result.reshape(-1, size, after)
+        after *= size
     return result.reshape(values.shape) / math.sqrt(length)
+
+
+@cache
+def _sylvester(size: int) -> np.ndarray:
+    return np.ones((1, 1)) if size == 1 else np.kron(_sylvester(size // 2), [[1.0, 1.0], [1.0, -1.0]])
 
 
 def power_of_two(count: int) -> int:
@@ -73,13 +83,13 @@ class Rotate(Transform):
         seed = draw_seed(rng)
         padded = np.zeros(self.kept_shape(values.shape))
         padded[: values.size] = np.ravel(values)
-        signed = padded * _signs(seed, padded.size)
+        signed = padded * _signs(np.random.default_rng(seed), padded.size)
         return seed, walsh_hadamard(signed.reshape(-1, self._length(values.size))).reshape(-1)
 
     def backward(self, seed, kept, shape) -> np.ndarray:
         """As `Transform.backward`."""
         rows = kept.reshape(-1, self._length(math.prod(shape)))
-        restored = walsh_hadamard(rows).reshape(-1) * _signs(seed, kept.size)
+        restored = walsh_hadamard(rows).reshape(-1) * _signs(np.random.default_rng(seed), kept.size)
         return restored[: math.prod(shape)].reshape(shape)
 
     def _length(self, count: int) -> int:
@@ -139,13 +149,14 @@ class Kashin(Transform):
         return _synthesise(kept, signs, places).reshape(shape)
 
 
-def _signs(seed: int, length: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 2, length) * 2.0 - 1.0
+def _signs(rng: np.random.Generator, length: int) -> np.ndarray:
+    bits = np.unpackbits(np.frombuffer(rng.bytes(-(-length // 8)), np.uint8), count=length)
+    return bits * 2.0 - 1.0
 
 
 def _frame(seed: int, length: int, count: int, scatter: bool) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    signs = rng.integers(0, 2, length) * 2.0 - 1.0
+    signs = _signs(rng, length)
     places = rng.permutation(length)[:count] if scatter else np.arange(count)
     return signs, places
 

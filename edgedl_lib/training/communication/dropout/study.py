@@ -14,6 +14,7 @@ RATE = 0.4  # the better of 0.2 and 0.4 for every kept share, on the tuning seed
 KEPT = (1.0, 0.875, 0.75, 0.5, 0.25)
 ROUNDS = {1.0: 25, 0.875: 25, 0.75: 30, 0.5: 60, 0.25: 60}  # longer where learning is slower
 PAPER_WIDTHS = (64, 256, 256, 10)
+PLAIN_ROUNDS = ROUNDS[0.75]  # of the uncompressed run that p = 0.75 is compared with
 LINKS = {
     "down 4 bits": Variant(RATE, download=Matrices(Quantise(4))),
     "down 2 bits": Variant(RATE, download=Matrices(Quantise(2))),
