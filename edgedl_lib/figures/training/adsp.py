@@ -45,19 +45,17 @@ def name_spans(axes: Axes) -> None:
 
 
 def plot_losses(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], target: float) -> None:
-    """Loss over simulated seconds, one line per method, its name where it meets the target."""
+    """Loss over simulated seconds, one line per method, its name below the point where it meets the target."""
     for row, (name, (times, losses)) in enumerate(curves.items()):
         colour = next(shade for start, shade in METHOD_COLOURS.items() if name.startswith(start))
         axes.plot(times, losses, color=colour, lw=2.4 if name == "ADSP" else 1.8)
         axes.plot(times[-1], losses[-1], "o", color=colour, ms=5)
-        side = {"va": "bottom", "ha": "right"} if row % 2 else {"va": "top", "ha": "right"}
-        height = losses[-1] * (1.16 if row % 2 else 0.86)
         ink = colour if colour != COLORS["end"] else "#8A5300"
-        axes.text(
-            times[-1] * 1.02, height, f"{name}: {times[-1]:,.0f} s", color=ink, weight="bold", fontsize=9.5, **side
-        )
+        height = target * (0.86, 0.86, 0.86, 0.70)[row % 4]
+        text = f"{name}: {times[-1]:,.0f} s"
+        axes.text(times[-1] * 1.02, height, text, color=ink, weight="bold", fontsize=9.5, va="top", ha="right")
     axes.axhline(target, color=COLORS["neutral"], lw=1, ls="--")
-    axes.set(yscale="log", xlabel="simulated time (s)", ylabel="training loss (nats)", ylim=(0.065, 3), xlim=(0, None))
+    axes.set(yscale="log", xlabel="simulated time (s)", ylabel="training loss (nats)", ylim=(0.055, 3), xlim=(0, None))
     axes.set_yticks([0.1, 0.3, 1, 2], ["0.1", "0.3", "1", "2"])
     axes.minorticks_off()
 
@@ -94,7 +92,8 @@ def plot_rates(
     """Time to the target over the commits a minute, the share of time that commits take beside each point."""
     axes.plot(rates, seconds, "o-", color=COLORS["cloud"])
     for rate, time, share in zip(rates, seconds, waiting, strict=True):
-        axes.annotate(f"{share:.0%} waiting", (rate, time), (7, -13), textcoords="offset points", fontsize=9)
+        axes.annotate(f"{share:.0%}", (rate, time), (4, -14), textcoords="offset points", fontsize=9)
+    axes.text(rates[-1] + 0.6, seconds[-1] * 0.93, "of the time\nnot computing", fontsize=9, va="top")
     axes.axhline(searched, color=COLORS["accent"], lw=1.5)
     axes.text(max(rates), searched, "with search ", color=COLORS["accent"], ha="right", va="bottom", weight="bold")
     axes.set(xlabel="commits of each worker a minute", ylabel="time to the target loss (s)", ylim=(0, None))

@@ -50,14 +50,17 @@ def plot_schemes(axes: Axes, curves: Mapping[str, Sequence[Curve]]) -> None:
         times, finals = [run.time_to() for run in runs], [100 * run.final for run in runs]
         axes.plot(times, finals, "o", color=colour, ms=4, alpha=0.4)
         axes.plot(np.mean(times), np.mean(finals), "o", color=colour, ms=9)
-        left = name in ("stragglers dropped",)
-        side = {"ha": "right" if left else "left", "va": "center", "fontsize": 9.5, "weight": "bold"}
+        shift, side = {"stragglers dropped": (-9, "right"), "stale by a round": (-9, "right")}.get(name, (9, "left"))
+        where = (np.mean(times), np.mean(finals))
         axes.annotate(
             name,
-            (np.mean(times), np.mean(finals)),
-            (-9 if left else 9, 0),
+            where,
+            (shift, 0),
             textcoords="offset points",
             color=ink,
-            **side,
+            ha=side,
+            va="center",
+            fontsize=9.5,
+            weight="bold",
         )
     axes.set(xlabel="time to 85 % (cycles of a fast device)", ylabel="accuracy at the end (%)", xlim=(0, None))

@@ -21,7 +21,13 @@ def plot_devices(axes: Axes, levels: Sequence[float], accuracy: np.ndarray, odd:
         inner = np.linspace(-0.1, 0.1, odd)
         axes.plot(column + inner, 100 * np.sort(values[:odd]), "D", color=COLORS["accent"], ms=6)
         axes.plot([column - 0.3, column + 0.3], [100 * values.mean()] * 2, color=COLORS["neutral"], lw=2)
-    axes.text(-0.3, 100 * accuracy[0][odd:].max() + 2.5, "19 devices, one rule", color=COLORS["cloud"], weight="bold")
+    axes.text(
+        -0.3,
+        100 * accuracy[0][odd:].max() + 2.5,
+        f"{accuracy.shape[1] - odd} devices, one rule",
+        color=COLORS["cloud"],
+        weight="bold",
+    )
     low = 100 * accuracy[0][:odd].min()
     axes.text(-0.3, low - 5, f"{odd} devices, another", color=COLORS["accent"], weight="bold")
     last = len(levels) - 1
@@ -52,6 +58,6 @@ def plot_descents(axes: Axes, excess: Mapping[str, np.ndarray], within: float, t
             0.98, 0.95 - 0.09 * row, name, color=colour, weight="bold", ha="right", va="top", transform=axes.transAxes
         )
     axes.axhline(100 * within, color=COLORS["neutral"], lw=1, ls="--")
-    axes.set(yscale="log", xlabel="round", title=title, ylim=(1e-2, None))
+    axes.set(yscale="log", xlabel="round", title=title, ylim=(1e-2, 2e4))
     axes.set_yticks([0.01, 0.1, 1, 10, 100, 1000], ["0.01", "0.1", "1", "10", "100", "1,000"])
     axes.minorticks_off()
