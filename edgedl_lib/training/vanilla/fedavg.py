@@ -24,6 +24,7 @@ from edgedl_lib.training.partition import iid, shards
 from edgedl_lib.training.run import RunFailed, run
 from edgedl_lib.training.strategy import FederatedAveraging
 from edgedl_lib.training.task import Task
+from edgedl_lib.training.vanilla.rates import SWEEPS
 
 CLIENTS, TARGET, LIMIT = 50, 0.95, 400  # digits: 50 clients of 30 images
 RATES = tuple(float(rate) for rate in np.round(10 ** (np.arange(-6, 2) / 6), 3))  # 0.1 to 1.47, the paper's finer grid
@@ -60,7 +61,7 @@ class Cell:
 
 FEDSGD = Cell(5, 1, None)
 LOCAL_WORK = tuple(Cell(5, *pair) for pair in ((1, None), (5, None), (1, 10), (5, 10), (20, 10)))  # the paper's Table 2
-PARTICIPATION = tuple(Cell(clients, 1, 10) for clients in (1, 5, 10, 25))  # the paper's Table 1: C = 0, 0.1, 0.2, 0.5
+PARTICIPATION = tuple(Cell(clients, 1, 10) for clients in (1, 5, 10))  # the paper's Table 1: C = 0, 0.1, 0.2
 
 
 def digits_data(split: str, seed: int) -> FederatedData:
@@ -111,6 +112,19 @@ def tuned(
 def best_rate(rounds: dict[float, float]) -> float:
     """The rate with the fewest rounds; of equals the smallest."""
     return min(rounds, key=lambda rate: (rounds[rate], rate))
+
+
+def measured(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Rounds of every cell and seed at the cell's own rate, from :mod:`.rates`."""
+    return {
+        cell.name: np.array([rounds_of_cell(cell, best_rate(SWEEPS[cell.name]), seed) for seed in seeds])
+        for cell in cells
+    }
+
+
+def with_split(cells: Sequence[Cell], split: str) -> tuple[Cell, ...]:
+    """The same settings on other data."""
+    return tuple(replace(cell, split=split) for cell in cells)
 
 
 def _rounds(task: Task, cell: Cell, seed: int, target: float, limit: int, engine: str) -> float:
