@@ -1,0 +1,1 @@
+"""FedPAQ: periodic averaging, partial participation, quantised updates (Reisizadeh et al. 2020 [204])."""
