@@ -188,7 +188,10 @@ def mixture(seed: int, shared: bool, *, updates: int = 240, theta: np.ndarray | 
     for position in range(2):
         part = Split(train.inputs[600 * position :][:600], train.targets[600 * position :][:600])
         start = Task(
-            "start", FederatedData("part", (part,), part, 10), network, seed=seed if shared else [seed, position]
+            "start",
+            FederatedData("part", (part,), part, 10),
+            network,
+            seed=seed if shared else 1000 * (position + 1) + seed,
         )
         rng = np.random.default_rng([seed, position])
         models.append(local_sgd(network(), start.initial_arrays(), part, training, rng).arrays)
