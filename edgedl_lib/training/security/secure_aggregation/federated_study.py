@@ -110,7 +110,12 @@ class Comparison:
         return found
 
 
-def compare(seed: int, rounds: int = 5, drop_out: DropOut | None = None, scheme: Scheme | None = None) -> Comparison:
+def compare(
+    seed: int,
+    rounds: int = 5,
+    drop_out: DropOut | None = None,
+    scheme: Scheme | None = None,
+) -> Comparison:
     """Train the same job with a server that sees sums only and with one that sees updates."""
     task, scheme = digits_task(seed), scheme or digits_scheme()
     drop_out = one_silent(seed, rounds) if drop_out is None else drop_out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -35,6 +35,7 @@ class KeyPair:
 
     private: X25519PrivateKey
     public: bytes
+    _shared: dict[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)  # one exchange, both purposes
 
     @classmethod
     def generate(cls, entropy: Entropy) -> KeyPair:
@@ -57,8 +58,9 @@ class KeyPair:
 
     def agree(self, public: bytes, purpose: bytes) -> bytes:
         """Key that this pair and the owner of `public` share, and nobody else, for one purpose."""
-        shared = self.private.exchange(X25519PublicKey.from_public_bytes(public))
-        return HKDF(SHA256(), KEY_SIZE, salt=None, info=purpose).derive(shared)
+        if public not in self._shared:
+            self._shared[public] = self.private.exchange(X25519PublicKey.from_public_bytes(public))
+        return HKDF(SHA256(), KEY_SIZE, salt=None, info=purpose).derive(self._shared[public])
 
 
 def mask_purpose(first: int, second: int) -> bytes:

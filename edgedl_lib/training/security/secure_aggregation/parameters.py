@@ -72,7 +72,7 @@ class Parameters:
     @property
     def modulus_bits(self) -> int:
         """Bits of the least power of two that no sum reaches: ``ceil(log2(n (R_U - 1) + 1))``."""
-        return (self.clients * (2**self.input_bits - 1)).bit_length()
+        return (int(self.clients) * (2 ** int(self.input_bits) - 1)).bit_length()
 
     @property
     def dtype(self) -> np.dtype:

@@ -68,15 +68,22 @@ def refusals(parameters: Parameters, seed: int, make_server: Callable[[Parameter
 
 
 def most_silent(parameters: Parameters, stage: str | None, seed: int) -> int:
-    """Largest number of clients that may fall silent with the sum still exact; see :func:`silent`."""
-    for count in range(parameters.clients):
-        try:
-            exact = sum_is_exact(parameters, silent(parameters, count, stage, seed), seed)
-        except TooFewClients:
-            exact = False
-        if not exact:
-            return count - 1
-    return parameters.clients - 1
+    """Largest number of clients that may fall silent with the sum still exact, by bisection; see :func:`silent`."""
+    possible, impossible = 0, parameters.clients
+    while impossible - possible > 1:
+        middle = (possible + impossible) // 2
+        if _survives(parameters, silent(parameters, middle, stage, seed), seed):
+            possible = middle
+        else:
+            impossible = middle
+    return possible
+
+
+def _survives(parameters: Parameters, missing: dict[int, str], seed: int) -> bool:
+    try:
+        return sum_is_exact(parameters, missing, seed)
+    except TooFewClients:
+        return False
 
 
 def counted_bytes(users: Sequence[int], length: int, seed: int) -> np.ndarray:
