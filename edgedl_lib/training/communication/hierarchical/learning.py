@@ -44,7 +44,7 @@ class Hierarchy:
     batch_size: int = 16
     learning_rate: float = 0.05
     momentum: float = 0.9
-    iterations: int = 300
+    iterations: int = 200
 
     def __post_init__(self) -> None:
         if min(self.clusters, self.users_per_cluster, self.period) < 1:

@@ -37,9 +37,9 @@ class Plan:
 
     data: FederatedData
     widths: tuple[int, ...] = (64, 300, 100, 10)
-    training: LocalTraining = field(default_factory=lambda: LocalTraining(0.1, batch_size=20, steps=5))
+    training: LocalTraining = field(default_factory=lambda: LocalTraining(0.5, batch_size=20, steps=5))
     clock: Clock = field(default_factory=Clock)
-    rounds: int = 100
+    rounds: int = 80
     interval: int = 10
     stop_change: float = 0.1
     stop_times: int = 5
