@@ -8,7 +8,7 @@ import numpy as np
 
 from edgedl_lib.training.communication.fedpaq.averaging import quantised
 
-DIMENSION, NODES, PERIOD, REPEATS = 20, 25, 5, 10
+DIMENSION, NODES, PERIOD, REPEATS = 20, 25, 5, 5
 CURVATURES = np.linspace(1.0, 3.0, DIMENSION)  # strong convexity 1, smoothness 3
 FIRST_ROUND = 10  # from which the theorem's step is small enough: 4 / (51 mu) < 1 / L
 NOISE, SMALL_NOISE = 1.0, 0.05  # deviation of each coordinate of a gradient, convex and non-convex
@@ -19,7 +19,7 @@ def theorem_step(number: int) -> float:
     return 4 / (CURVATURES[0] * (number * PERIOD + 1))
 
 
-def strongly_convex_slope(seed: int, step_of: Callable[[int], float] = theorem_step, rounds: int = 800) -> float:
+def strongly_convex_slope(seed: int, step_of: Callable[[int], float] = theorem_step, rounds: int = 500) -> float:
     """Slope of log |x - x*|^2 over log T on a quadratic with noisy gradients; the theorem promises -1."""
     rng = np.random.default_rng(seed)
     models = np.ones((REPEATS, DIMENSION))
