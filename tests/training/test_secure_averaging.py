@@ -1,4 +1,4 @@
-"""Federated averaging under Secure Aggregation: the same model, an ignorant server, rounds that survive or are given up."""
+"""Federated averaging under Secure Aggregation: same model, ignorant server, rounds that survive or are given up."""
 
 import numpy as np
 import pytest

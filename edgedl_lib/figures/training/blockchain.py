@@ -42,20 +42,20 @@ def plot_rates(axes: Axes, setting: Setting, sweep: RateSweep) -> None:
     smooth = np.geomspace(sweep.rates[0], sweep.rates[-1], 200)
     axes.plot(smooth, latency.repeated(setting, smooth), color=COLORS["neutral"])
     axes.plot(sweep.rates, sweep.latency, "o", color=COLORS["cloud"], ms=4)
-    axes.text(sweep.rates[0] * 1.3, sweep.latency[0], "few blocks:\nwaiting", color=COLORS["neutral"], va="center")
+    axes.text(sweep.rates[0], 1.5 * sweep.latency[0], "few blocks:\nwaiting", color=COLORS["neutral"], va="bottom")
     axes.text(
         sweep.rates[-1] * 0.75, sweep.latency[-1], "many:\nforks", color=COLORS["neutral"], ha="right", va="center"
     )
     marks = (
-        (latency.best_rate(setting), "edge", "closed form", 0.66),
-        (latency.printed_rate(setting), "accent", "as printed", 0.66),
+        (latency.best_rate(setting), "edge", "closed form", "center"),
+        (latency.printed_rate(setting), "accent", "as printed", "left"),
     )
-    for rate, colour, text, shift in marks:
+    for rate, colour, text, side in marks:
         value = float(latency.repeated(setting, rate))
         axes.plot(rate, value, "D", color=COLORS[colour], ms=9)
-        axes.text(
-            rate, value * shift, f"{text}\n{value:.2f} s", color=COLORS[colour], ha="center", va="top", weight="bold"
-        )
+        where = (rate, 0.66 * value) if side == "center" else (1.1 * rate, 0.72 * value)
+        label = f"{text}\n{value:.2f} s"
+        axes.text(*where, label, color=COLORS[colour], ha=side, va="top", weight="bold")
     axes.set(xscale="log", yscale="log", xlabel="blocks per second and miner", ylabel="latency of an epoch (s)")
     axes.set_ylim(0.35, None)
     axes.set_yticks([1, 10, 100], ["1", "10", "100"])
@@ -67,8 +67,7 @@ def plot_forks(axes: Axes, setting: Setting, sweep: RateSweep) -> None:
     """Simulated share of forks on the formula."""
     axes.plot(sweep.rates, latency.fork_probability(setting, sweep.rates), color=COLORS["neutral"])
     axes.plot(sweep.rates, sweep.fork, "o", color=COLORS["cloud"], ms=5)
-    middle = len(sweep.rates) // 2
-    axes.text(sweep.rates[middle] * 1.15, sweep.fork[middle] - 0.07, "formula and simulation", color=COLORS["cloud"])
+    axes.text(sweep.rates[-1], 0.45, "formula and\nsimulation", color=COLORS["cloud"], ha="right")
     axes.set(xlabel="blocks per second and miner", ylabel="share of attempts that fork", ylim=(0, 1))
 
 
@@ -76,7 +75,7 @@ def plot_miners(axes: Axes, miners: Sequence[int], least: Sequence[float]) -> No
     """Least latency over the number of miners."""
     axes.plot(miners, least, "o-", color=COLORS["cloud"])
     for count, value in zip(miners, least, strict=True):
-        axes.text(count, value + 0.03, f"{value:.2f} s", ha="center", color=COLORS["cloud"], weight="bold")
+        axes.text(count + 0.2, value - 0.03, f"{value:.2f} s", va="top", color=COLORS["cloud"], weight="bold")
     axes.set(xlabel="miners", ylabel="least latency of an epoch (s)", ylim=(0.7, 1.4), xlim=(0, max(miners) + 2))
     axes.set_xticks(miners)
 

@@ -65,8 +65,7 @@ def plot_bytes(axes: Axes, users: np.ndarray, counted: np.ndarray, formula: np.n
     axes.plot(users, counted / 1e3, "o-", color=COLORS["edge"])
     axes.plot(users, formula / 1e3, "--", color=COLORS["neutral"])
     axes.text(users[-1], counted[-1] / 1e3 * 1.06, "counted", color=COLORS["edge"], ha="right", weight="bold")
-    middle = len(users) // 2
-    axes.text(users[middle], formula[middle] / 1e3 * 0.8, "the paper's formula", color=COLORS["neutral"], va="top")
+    axes.text(users[-1], 0.72 * formula[-1] / 1e3, "the paper's formula", color=COLORS["neutral"], ha="right", va="top")
     axes.set(xlabel="users", ylabel="a client's traffic (kB)", ylim=(0, None))
 
 
