@@ -56,7 +56,7 @@ def require_ray() -> None:
 
 def main(path: str, cpus: int) -> None:
     """Start Ray, hold the rounds, stop Ray."""
-    from flwr.simulation import run_simulation
+    from flwr.simulation import run_simulation  # only here: whoever does not simulate need not load it
 
     job = read_job(path)
     backend = {
