@@ -54,12 +54,20 @@ def gradient(layers: Layers, inputs: np.ndarray, targets: np.ndarray, gates: np.
         Factor of each hidden neuron: 0 masks it, 1/P rescales it.
     """
     first, first_bias, second, second_bias = layers
-    hidden = np.maximum(inputs @ first.swapaxes(-1, -2) + first_bias[..., None, :], 0)  # (..., B, h)
-    slopes = (hidden > 0).astype(np.float32)
+    hidden = inputs @ first.swapaxes(-1, -2)  # (..., B, h)
+    hidden += first_bias[..., None, :]
+    np.maximum(hidden, 0, out=hidden)
     if gates is not None:
-        hidden, slopes = hidden * gates[..., None, :], slopes * gates[..., None, :]
-    error = (softmax(hidden @ second.swapaxes(-1, -2) + second_bias[..., None, :]) - targets) / inputs.shape[-2]
-    back = (error @ second) * slopes  # (..., B, h)
+        hidden *= gates[..., None, :]
+    scores = hidden @ second.swapaxes(-1, -2)  # (..., B, c)
+    scores += second_bias[..., None, :]
+    error = softmax(scores)
+    error -= targets
+    error /= inputs.shape[-2]
+    back = error @ second  # (..., B, h)
+    back *= hidden > 0
+    if gates is not None:
+        back *= gates[..., None, :]
     return (
         back.swapaxes(-1, -2) @ inputs,
         back.sum(-2),
@@ -96,7 +104,8 @@ def accuracy(layers: Layers, inputs: np.ndarray, labels: np.ndarray) -> np.ndarr
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Probabilities along the last axis."""
     powers = np.exp(scores - scores.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    powers /= powers.sum(-1, keepdims=True)
+    return powers
 
 
 def weighted_mean(models: Sequence[Layers], weights: Sequence[float]) -> Layers:
