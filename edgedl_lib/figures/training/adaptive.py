@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from edgedl_lib.reproduce.style import COLORS
-from edgedl_lib.training.communication.adaptive.descent import FIXED_PERIODS
+from edgedl_lib.training.communication.adaptive.descent import FIXED_PERIODS, Descent
 from edgedl_lib.training.communication.adaptive.study import Comparison
 
 CASE_NAMES = {1: "uniform", 2: "one node per two labels", 3: "all data everywhere", 4: "half and half"}
@@ -88,3 +88,24 @@ def plot_clients(left: Axes, right: Axes, runs: Mapping[int, Mapping[int, Compar
         axes.set(xlabel="clients")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.minorticks_off()
+
+
+def plot_budgets(axes: Axes, budgets: Sequence[float], runs: Sequence[Descent]) -> None:
+    """Mean period over the budget, with the loss that was reached."""
+    periods = [run.mean_period for run in runs]
+    axes.loglog(budgets, periods, "o-", color=COLORS["accent"])
+    for budget, period, run in zip(budgets, periods, runs, strict=True):
+        axes.annotate(
+            f"loss {run.loss:.3f}",
+            (budget, period),
+            (0, 9),
+            textcoords="offset points",
+            color=COLORS["neutral"],
+            ha="center",
+        )
+    axes.set(xlabel="budget (s)", ylabel="local steps per aggregation", ylim=(min(periods) / 1.5, max(periods) * 1.8))
+    axes.set(xlim=(min(budgets) / 1.6, max(budgets) * 1.6))
+    axes.set_xticks(budgets, [str(budget) for budget in budgets])
+    axes.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    axes.set_ylim(min(periods) / 1.5, max(periods) * 1.8)
+    axes.minorticks_off()
