@@ -1,10 +1,15 @@
 """Wrong versions of sketched updates: rounding, rotation, levels and sizes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgedl_lib.reproduce.sabotage import sabotage
-from edgedl_lib.training.codecs import Chain, Codec, Quantise, Rotate, Subsample
+from edgedl_lib.training.codecs import Chain, Codec, Quantise, Rotate, Subsample, WholeModel
+from edgedl_lib.training.communication.dropout import ratios
+from edgedl_lib.training.communication.sketched import study
 from edgedl_lib.training.communication.sketched.distortion import averaging_error, distinct_levels, rotation_gain
+from edgedl_lib.training.communication.sketched.rounds import Variant, digits_task, learn
 
 
 class Signs(Rotate):
@@ -101,3 +106,93 @@ def missing_scale():
 
     vector = np.random.default_rng(0).laplace(size=1024)
     return averaging_error(Chain(Unscaled(0.25), Quantise(2)), vector, 400, 0)
+
+
+SHORT = 5  # rounds: wrong methods differ early
+
+
+def _finals(**variants):
+    return {name: learn(digits_task(0), variant, SHORT).final for name, variant in variants.items()}
+
+
+@sabotage("sketch.two_orders", "sketch.uplink_to_target")
+def only_rounded():
+    """Two bits after a rotation, the sub-sampling forgotten."""
+    names = ("uncompressed", "HD, 2 bits")
+    traces = {name: [learn(digits_task(0), study.VARIANTS[name], SHORT)] for name in names}
+    return dict.fromkeys(
+        ("sketch.two_orders", "sketch.uplink_to_target"), study.saving(traces, names[1], target=0.8)[0]
+    )
+
+
+@sabotage("sketch.256x")
+def padded_to_a_power_of_two():
+    """Each layer padded as a whole: the padding is sent like everything else."""
+    return ratios.inner_ratio(Chain(Rotate(), Subsample(0.0625), Quantise(2)))
+
+
+@sabotage("sketch.mask_beats_lowrank")
+def one_step_size_for_all():
+    """The step size that suits low rank, for the mask as well."""
+    low, mask = study.VARIANTS["low rank 6.25 %"], study.VARIANTS["mask 6.25 %"]
+    finals = _finals(low=low, mask=replace(mask, learning_rate=low.learning_rate))
+    return finals["mask"] - finals["low"]
+
+
+@sabotage("sketch.shared_rate")
+def each_at_its_best():
+    """Tuned step sizes where a shared one is asked for."""
+    finals = _finals(low=study.VARIANTS["low rank 6.25 %"], mask=study.VARIANTS["mask 6.25 %"])
+    return finals["mask"] - finals["low"]
+
+
+@sabotage("sketch.one_bit")
+def turned_back_without_scale():
+    """A transform that is not orthonormal: the update comes back many times too large."""
+    codec = WholeModel(Chain(NotOrthonormal(1024), Quantise(1)))
+    finals = _finals(rotated=Variant(0.4, codec), plain=study.VARIANTS["I, 1 bit"])
+    return finals["rotated"] - finals["plain"]
+
+
+@sabotage("sketch.reddit_2bit")
+def quantised_weights():
+    """Two bits for the weights themselves instead of for what has changed in them."""
+    finals = _finals(
+        plain=study.VARIANTS["uncompressed"], coarse=Variant(0.4, download=WholeModel(Chain(Rotate(1024), Quantise(2))))
+    )
+    return finals["plain"] - finals["coarse"]
+
+
+class SharedMask(Subsample):
+    """One mask for all clients and rounds: its noise is never averaged away."""
+
+    def forward(self, values, rng):
+        return 0, np.ravel(values)[self.positions(0, values.size)]
+
+
+class KeepsAll(Subsample):
+    """The fraction is ignored."""
+
+    def kept_shape(self, shape):
+        return (values_of(shape),)
+
+    def positions(self, seed, count):
+        return np.arange(count)
+
+
+@sabotage("sketch.clients1024")
+def one_mask_for_all():
+    """The same seed for every client."""
+    return study.crowd(0, many=12, rounds=6, mask=SharedMask).many
+
+
+@sabotage("sketch.clients1024.few")
+def fraction_ignored():
+    """Everything is kept at 10 % and at 1 %."""
+    return study.crowd(0, many=4, rounds=4, mask=KeepsAll).few
+
+
+@sabotage("sketch.reddit_params")
+def untied_output():
+    """An output with weights of its own."""
+    return ratios.lstm_parameters(tied=False)

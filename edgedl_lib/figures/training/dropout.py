@@ -23,7 +23,7 @@ def plot_shares(axes: Axes, traces: Mapping[float, Sequence[Trace]], target: flo
         axes.plot(curve, color=COLORS[colour], lw=2)
         text = END_TEXT if colour == "end" else COLORS[colour]
         if len(curve) < 61:  # short runs end close together: named in a row below
-            place = {1.0: (3.2, 97.3), 0.875: (12, 98.6), 0.75: (31, 95.6)}[share]
+            place = {1.0: (3.2, 97.3), 0.875: (12, 98.6), 0.75: (31, 97.6)}[share]
         else:
             place = (61, curve[-1])
         axes.text(*place, f"p = {share:g}", color=text, weight="bold", va="center")

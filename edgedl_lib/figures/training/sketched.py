@@ -12,7 +12,7 @@ from edgedl_lib.training.communication.sketched.rounds import Trace
 
 END_TEXT = "#8A5300"  # the end's colour, dark enough for small type
 TRANSFORM_COLOURS = {"none": "neutral", "rotation": "cloud", "Kashin": "accent"}
-TRANSFORM_PLACES = {"none": (1.15, 1.1), "rotation": (2.2, 2.2), "Kashin": (1.1, 0.1)}  # bits; times the error there
+TRANSFORM_PLACES = {"none": (1.15, 1.1), "rotation": (2.2, 2.2), "Kashin": (1.1, 0.02)}  # bits; times the error there
 MEGABYTE = 1e6
 
 
@@ -30,10 +30,8 @@ def plot_distortion(axes: Axes, bits: Sequence[int], table: Mapping[str, np.ndar
 
 def family_colour(name: str) -> str:
     """One colour for each kind of method."""
-    for start, colour in (("low rank", "end"), ("mask", "end"), ("dropout", "accent"), ("uncompressed", "neutral")):
-        if name.startswith(start):
-            return COLORS[colour]
-    return COLORS["edge" if name.startswith(("top", "FedPAQ")) else "cloud"]
+    families = {"low rank": "end", "mask": "edge", "I,": "cloud", "HD,": "cloud", "uncompressed": "neutral"}
+    return COLORS[next((colour for start, colour in families.items() if name.startswith(start)), "accent")]
 
 
 def bytes_to(traces: Sequence[Trace], target: float, direction: str) -> float:
@@ -56,13 +54,11 @@ def plot_bytes(
                 axes.plot(reached, [row, row], color=colour, zorder=0)
                 axes.plot(reached[1], row, "o", color=colour)
         axes.set(xscale="log", xlabel=f"{direction} to the accuracy (MB)", ylim=(-0.7, len(names) - 0.3))
-        axes.set_xlim(0.02, 40)
+        axes.set_xlim(0.008, 40)
     uplink.set_yticks(range(len(names)), names)
     for tick, name in zip(uplink.get_yticklabels(), names, strict=True):
         tick.set_color(END_TEXT if family_colour(name) == COLORS["end"] else family_colour(name))
-    best = len(names) - 1
-    reached = [bytes_to(traces[names[best]], target, "uplink") for target in targets]
-    uplink.text(reached[1] * 1.5, best, f"hollow {100 * lower:.0f} %, full {100 * higher:.0f} %", va="center")
+    downlink.text(0.011, len(names) - 1, f"hollow {100 * lower:.0f} %\nfull {100 * higher:.0f} %", va="top")
 
 
 def mean_curve(traces: Sequence[Trace]) -> np.ndarray:
@@ -79,5 +75,5 @@ def plot_rounds(axes: Axes, traces: Mapping[str, Sequence[Trace]], labels: Mappi
         axes.plot(curve, color=colour, lw=1.6 if thin else 2.4, ls="--" if "shared" in name else "-")
         text = END_TEXT if colour == COLORS["end"] else colour
         axes.text(longest * 1.02, labels.get(name, curve[-1]), name, va="center", color=text)
-    axes.set(xlabel="round", ylabel="test accuracy (%)", xlim=(0, longest * 1.33))
+    axes.set(xlabel="round", ylabel="test accuracy (%)", xlim=(0, longest * 1.33), ylim=(0, 102))
     axes.set_xticks(range(0, longest + 1, 5))
