@@ -86,13 +86,15 @@ def on_ray(job: Job) -> Cost:
     return _cost(begin, simulate(job))
 
 
-def deployed(job: Job) -> Cost:
-    """On a SuperLink and a SuperNode for every client, started for this job."""
-    from edgedl_lib.training.deployment.superlink import Deployment
+def ray_over_in_process(job: Job) -> tuple[float, Cost]:
+    """How many times as long a warm round takes on Ray, and what Ray costs.
 
-    begin = time.time()
-    with Deployment(job.clients) as deployment:
-        return _cost(begin, deployment.run(job))
+    The rival is measured before and after, so that a neighbour's load meets both.
+    """
+    before = in_process(job)
+    ray = on_ray(job)
+    after = in_process(job)
+    return 2 * ray.round / (before.round + after.round), ray
 
 
 def _cost(begin: float, answer: Answer) -> Cost:

@@ -15,6 +15,7 @@ from edgedl_lib.training.strategy import FederatedAveraging
 VICTIM = 0
 FATAL_ROUND = 2
 NEVER = 600.0  # s
+SHORTEST_WAIT, STARTS_TO_WAIT = 20.0, 4.0  # s, and in times that the start took
 NO_REPLY = "no reply"  # what the strategy says of a client that did not answer in time
 
 
@@ -52,13 +53,11 @@ class Interruptible(FederatedAveraging):
         return {"mark": str(self.mark) if fatal else ""}
 
 
-def kill_a_node(deployment, job: Job, timeout: float = 20.0) -> History:
+def kill_a_node(deployment, job: Job) -> History:
     """Run a job with all clients and kill one node's programs while it trains; afterwards it is started again.
 
-    Parameters
-    ----------
-    timeout : float
-        Seconds that the server waits for the answers of a round.
+    How long the server waits for the answers of a round follows from how long this deployment took to start: on a busy
+    machine both take longer.
     """
     with tempfile.TemporaryDirectory() as folder:
         mark = Path(folder) / "hangs"
@@ -70,6 +69,7 @@ def kill_a_node(deployment, job: Job, timeout: float = 20.0) -> History:
                 deployment.supernodes[VICTIM].kill()
 
         try:
+            timeout = max(SHORTEST_WAIT, STARTS_TO_WAIT * deployment.start_seconds)
             settings = {**job.settings, "timeout": timeout}
             return deployment.run(Job(task, strategy, job.rounds, settings), meanwhile=pull_the_plug).history
         finally:
