@@ -65,8 +65,8 @@ def plot_bytes(axes: Axes, users: np.ndarray, counted: np.ndarray, formula: np.n
     axes.plot(users, counted / 1e3, "o-", color=COLORS["edge"])
     axes.plot(users, formula / 1e3, "--", color=COLORS["neutral"])
     axes.text(users[-1], counted[-1] / 1e3 * 1.06, "counted", color=COLORS["edge"], ha="right", weight="bold")
-    axes.text(users[-1], 0.72 * formula[-1] / 1e3, "the paper's formula", color=COLORS["neutral"], ha="right", va="top")
-    axes.set(xlabel="users", ylabel="a client's traffic (kB)", ylim=(0, None))
+    axes.text(users[-1], 0.5 * formula[-1] / 1e3, "the paper's formula", color=COLORS["neutral"], ha="right", va="top")
+    axes.set(xlabel="users", ylabel="a client's traffic (kB)", ylim=(0, 1.2 * counted.max() / 1e3))
 
 
 def plot_work(axes: Axes, silent: Sequence[int], server: Sequence[int], client: Sequence[int], users: int) -> None:
