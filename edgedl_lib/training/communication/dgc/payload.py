@@ -75,7 +75,7 @@ def from_graph(name: str, graph, biases: bool = True) -> Network:
     """Network of a layer graph: batch norm is sent dense, and the biases are unless told otherwise."""
     dense = sum(layer.parameter_count for layer in graph.layers if layer.kind == "norm")
     if biases:
-        dense += sum(layer.config.get("bias_count", 0) for layer in graph.layers)
+        dense += sum(layer.config.get("bias_count", 0) for layer in graph.layers if layer.kind != "norm")
     return Network(name, graph.parameter_count - dense, dense)
 
 
