@@ -272,10 +272,30 @@ def test_without_self_masks_a_late_vector_lies_open():
     assert np.array_equal(outcome.total, study.inputs(SMALL, 0)[[0, 2, 3, 4, 5]].sum(axis=0))
 
 
-def lists_for_both(clients, server, inputs_of):
+def two_stories(clients):
     """A lying server tells half of the clients that client 0 sent a vector, and the others that it fell silent."""
     everybody, without = (wire.pack_clients(range(start, 7), 7) for start in (0, 1))
     return {client.number: everybody if client.number < 4 else without for client in clients}
+
+
+def test_a_low_threshold_without_signatures_lets_a_lying_server_read_a_vector():
+    parameters = Parameters(7, 3, 20)
+    values = study.inputs(parameters, 0)
+    clients = [Client(number, row, parameters) for number, row in enumerate(values)]
+    server = Server(parameters)
+    directory = server.collect_keys({client.number: client.advertise() for client in clients})
+    inboxes = server.collect_shares({client.number: client.share(directory) for client in clients})
+    vectors = {client.number: client.mask(inboxes[client.number]) for client in clients}
+    server.collect_vectors(vectors)
+    stories = two_stories(clients)
+    answers = {client.number: client.unmask(stories[client.number]) for client in clients}
+    seed = server._rebuild({number: answers[number] for number in (1, 2, 3)})[0]
+    pair = KeyPair.from_secret(server._rebuild({number: answers[number] for number in (4, 5, 6)})[0])
+    opened = server.read_vector(vectors[0]) - masks.mask(seed, parameters)
+    for other in range(1, 7):
+        shared = pair.agree(server.mask_keys[other], keys.mask_purpose(0, other))
+        opened = opened - masks.signed(masks.mask(shared, parameters), 0, other)
+    assert np.array_equal(parameters.reduce(opened), values[0])
 
 
 def test_signatures_stop_a_server_that_tells_two_stories():
@@ -285,7 +305,7 @@ def test_signatures_stop_a_server_that_tells_two_stories():
     directory = server.collect_keys({client.number: client.advertise() for client in clients})
     inboxes = server.collect_shares({client.number: client.share(directory) for client in clients})
     server.collect_vectors({client.number: client.mask(inboxes[client.number]) for client in clients})
-    stories = lists_for_both(clients, server, None)
+    stories = two_stories(clients)
     signatures = server.collect_signatures({client.number: client.sign(stories[client.number]) for client in clients})
     for client in clients:
         with pytest.raises(BadMessage, match="does not fit what client"):
