@@ -98,4 +98,4 @@ def plot_rates(
     axes.text(max(rates), searched, "with search ", color=COLORS["accent"], ha="right", va="bottom", weight="bold")
     axes.set(xlabel="commits of each worker a minute", ylabel="time to the target loss (s)", ylim=(0, None))
     axes.set_xticks(rates)
-    axes.set_xlim(0.5, max(rates) + 1.5)
+    axes.set_xlim(0.5, max(rates) + 2.6)

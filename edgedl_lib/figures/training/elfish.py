@@ -50,12 +50,13 @@ def plot_schemes(axes: Axes, curves: Mapping[str, Sequence[Curve]]) -> None:
         times, finals = [run.time_to() for run in runs], [100 * run.final for run in runs]
         axes.plot(times, finals, "o", color=colour, ms=4, alpha=0.4)
         axes.plot(np.mean(times), np.mean(finals), "o", color=colour, ms=9)
-        shift, side = {"stragglers dropped": (-9, "right"), "stale by a round": (-9, "right")}.get(name, (9, "left"))
+        shift, side = ((-9, 0), "right") if name == "stragglers dropped" else ((9, 0), "left")
+        shift = (7, -11) if name == "stale by a round" else shift
         where = (np.mean(times), np.mean(finals))
         axes.annotate(
             name,
             where,
-            (shift, 0),
+            shift,
             textcoords="offset points",
             color=ink,
             ha=side,
