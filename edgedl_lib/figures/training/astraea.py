@@ -67,14 +67,10 @@ def plot_traffic(axes: Axes, runs: Sequence[Mapping[str, History]]) -> None:
 
 
 def spread_out(heights: Mapping[str, float], gap: float) -> dict[str, float]:
-    """The same heights, moved apart so that labels do not overlap."""
-    order = sorted(heights, key=heights.get)
-    moved = np.array([heights[name] for name in order], dtype=float)
-    for _ in range(100):
-        close = np.diff(moved) < gap - 1e-9
-        if not close.any():
-            break
-        index = int(np.argmax(close))
-        middle = moved[index : index + 2].mean()
-        moved[index : index + 2] = middle - gap / 2, middle + gap / 2
-    return dict(zip(order, moved.tolist(), strict=True))
+    """The same heights, the lower ones pushed down so that labels do not overlap."""
+    placed: dict[str, float] = {}
+    ceiling = np.inf
+    for name in sorted(heights, key=heights.get, reverse=True):
+        placed[name] = float(min(heights[name], ceiling))
+        ceiling = placed[name] - gap
+    return placed

@@ -17,18 +17,10 @@ METHOD_COLOURS = {"FedPAQ": "accent", "QSGD": "end", "FedAvg": "neutral"}
 
 def plot_losses(axes: Axes, runs: Mapping[object, Timed], colours: Mapping[object, str], names: Mapping) -> None:
     """Loss over simulated time, first seed of each setting, to the target line."""
-    for key, run in runs.items():
+    for row, (key, run) in enumerate(runs.items()):
         ink = END_TEXT if colours[key] == "end" else COLORS[colours[key]]
         axes.plot(run.ends[0], run.losses[0], "o-", markersize=3, color=COLORS[colours[key]])
-        index = int(np.argmax(run.losses[0] < TARGET))
-        axes.annotate(
-            names[key],
-            (run.ends[0][index], run.losses[0][index]),
-            (4, 8),
-            textcoords="offset points",
-            color=ink,
-            weight="bold",
-        )
+        axes.text(0.03, 0.06 + 0.09 * row, names[key], transform=axes.transAxes, color=ink, weight="bold")
     axes.axhline(TARGET, color=COLORS["neutral"], linewidth=1, linestyle=":")
     axes.set(xscale="log", yscale="log", xlabel="simulated time (mean gradients)", ylabel="training loss (nats)")
 
