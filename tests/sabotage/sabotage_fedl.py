@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from edgedl_lib.reproduce.sabotage import sabotage
-from edgedl_lib.training.resources.fedl import allocation, study, surrogate
-from edgedl_lib.training.resources.fedl.cell import drawn_cell, stored_instance
+from edgedl_lib.training.resources.fedl import allocation, learning, study, surrogate
+from edgedl_lib.training.resources.fedl.cell import distance_study, size_study, stored_instance
 from edgedl_lib.training.wireless import computing_energy, computing_time
 
 LABELS = ("1em4", "0p006", "0p01", "0p1", "0p5", "1", "10")
@@ -91,8 +91,19 @@ def a_front_of_wrong_optima():
 @sabotage("fedl.size_heterogeneity", "fedl.distance_heterogeneity")
 def everybody_like_the_mean():
     """Replaces every device by the mean one: heterogeneity costs nothing."""
-    cost = allocation.allocate(drawn_cell(0), 1.0).cost
+    cost = allocation.allocate(distance_study(1.0), 1.0).cost
     return dict.fromkeys(("fedl.size_heterogeneity", "fedl.distance_heterogeneity"), cost / cost)
+
+
+@sabotage(*(f"fedl.ue50_{what}_{how}_cost" for what in ("size", "distance") for how in ("homog", "heterog")))
+def bits_for_nats_in_the_large_cell():
+    """Reads the nats of an update as bits in all four studies."""
+    cells = {"size": lambda ratio: size_study(ratio, 0), "distance": distance_study}
+    return {
+        f"fedl.ue50_{what}_{how}_cost": allocation.allocate(replace(build(ratio), nats=25_000 * np.log(2)), 1.0).cost
+        for what, build in cells.items()
+        for how, ratio in (("homog", 1.0), ("heterog", 0.001))
+    }
 
 
 @sabotage(
@@ -148,3 +159,23 @@ def correction_of_the_wrong_sign():
     for _ in range(3000):
         ends = ends - 0.04 * (problem.gradients(ends) + slope + problem.gradients(np.ones_like(ends)))
     return problem.gap(problem.weight @ ends)
+
+
+@sabotage("fedl.digits_accuracy", "fedl.digits_rounds")
+def an_eta_that_never_arrives():
+    """Never lets eta reach the clients: after its first round FEDL stays where it is."""
+    fedl, averaging = learning.duel(0, eta=0.0, rounds=8)
+    return {
+        "fedl.digits_accuracy": learning.points_gained(fedl, averaging),
+        "fedl.digits_rounds": learning.rounds_saved(fedl, averaging),
+    }
+
+
+@sabotage("fedl.conditions")
+def eta_too_bold_for_all():
+    """Multiplies every eta by a hundred: the larger ones diverge, most of all where the condition is bad."""
+    shares = []
+    for condition in (1.4, 2.0, 5.0):
+        problem = surrogate.linear_clients(0, condition=condition)
+        shares.append(study.falling_share([surrogate.fedl_gaps(problem, 100 * eta, 40)[-1] for eta in (0.01, 0.07)]))
+    return float(np.mean(np.array(shares) == 1))

@@ -11,8 +11,8 @@ from edgedl_lib.training.local import LocalTraining
 from edgedl_lib.training.models import flatten, logistic
 from edgedl_lib.training.partition import shards
 from edgedl_lib.training.resources.fedl import allocation, study, surrogate
-from edgedl_lib.training.resources.fedl.cell import FedlCell, drawn_cell, stored_instance
-from edgedl_lib.training.resources.fedl.numerical import numerical_cost
+from edgedl_lib.training.resources.fedl.cell import FedlCell, distance_study, drawn_cell, size_study, stored_instance
+from edgedl_lib.training.resources.fedl.numerical import differences, numerical_cost
 from edgedl_lib.training.resources.fedl.strategy import Fedl, surrogate_step
 from edgedl_lib.training.run import run
 from edgedl_lib.training.strategy import FederatedAveraging
@@ -91,8 +91,19 @@ def test_domination_by_hand():
     assert study.trade_share(energy[:3], time[:3]) == 1 and study.trade_share(energy, time) == pytest.approx(2 / 3)
 
 
-def test_heterogeneity_of_no_spread_costs_nothing():
-    np.testing.assert_array_equal(study.heterogeneity([0, 1], 1.0, size_spread=True), 1)
+def test_the_studies_spread_what_they_say_around_the_same_mean():
+    for spread, equal in ((size_study(0.001, 0).bits, 60e6), (distance_study(0.001).noise_over_gain, None)):
+        assert len(spread) == 50 and spread.max() / spread.min() > 500
+        assert equal is None or spread.mean() == pytest.approx(equal)
+    assert np.ptp(size_study(1.0, 0).bits) == 0 and np.ptp(distance_study(1.0).noise_over_gain) == 0
+
+
+def test_each_closed_form_is_confirmed_alone_and_a_wrong_one_is_not():
+    cell = stored_instance()
+    plan = allocation.allocate(cell, 0.1)
+    assert max(differences(cell, plan)) < 1e-6
+    wrong = replace(plan, computing_time=1.01 * plan.computing_time, sending_energy=1.1 * plan.sending_energy)
+    assert min(differences(cell, wrong)[:2]) > 1e-3
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ CAPACITANCE = 2e-28
 MINIMUM_CLOCK = 0.3e9  # Hz
 NATS = 25_000.0
 BITS_PER_BYTE = 8
+MEAN_BYTES, MEAN_DISTANCE = 7.5e6, 26.0  # of the studies of heterogeneity
 
 
 @dataclass(frozen=True)
@@ -84,25 +85,48 @@ def stored_instance() -> FedlCell:
     )
 
 
+def size_study(ratio: float, seed: int, devices: int = 50) -> FedlCell:
+    """Equal processors near 26 m (drawn from 24 to 28), sizes evenly spaced around 7.5 MB, as in the authors' program.
+
+    Parameters
+    ----------
+    ratio : float
+        About the smallest size over the largest; 1 makes all sizes equal.
+    """
+    distance = np.random.default_rng(seed).uniform(MEAN_DISTANCE - 2, MEAN_DISTANCE + 2, devices)
+    return _equal_processors(_even(MEAN_BYTES, ratio, devices), distance)
+
+
+def distance_study(ratio: float, devices: int = 50) -> FedlCell:
+    """Equal processors, sizes from 5 to 10 MB, distances evenly spaced around 26 m; nothing is random."""
+    return _equal_processors(np.linspace(5e6, 10e6, devices), _even(MEAN_DISTANCE, ratio, devices))
+
+
 def drawn_cell(seed: int, devices: int = 50, *, size_spread: float = 1.0, distance_spread: float = 1.0) -> FedlCell:
-    """Devices drawn as in the authors' study of heterogeneity: equal processors, sizes or distances spread.
+    """Equal processors under fading, sizes or distances spread and dealt out at random.
 
     Parameters
     ----------
     size_spread, distance_spread : float
         Smallest over largest, in (0, 1]; the mean size (7.5 MB) and the mean distance (26 m) stay the same.
     """
-    for name, spread in (("size_spread", size_spread), ("distance_spread", distance_spread)):
-        if not 0 < spread <= 1:
-            raise ValueError(f"{name} {spread} must lie in (0, 1]: it is smallest over largest")
     rng = np.random.default_rng(seed)
-    sizes, distance = _spread(7.5e6, size_spread, devices, rng), _spread(26.0, distance_spread, devices, rng)
-    fading = rng.exponential(size=devices)
-    gain = REFERENCE_GAIN * np.maximum(distance, 1.0) ** -PATH_EXPONENT * fading
-    same = np.ones(devices)
+    sizes = rng.permutation(_even(MEAN_BYTES, size_spread, devices))
+    distance = rng.permutation(_even(MEAN_DISTANCE, distance_spread, devices))
+    return _equal_processors(sizes, np.maximum(distance, 1.0), rng.exponential(size=devices))
+
+
+def _equal_processors(sizes: np.ndarray, distance: np.ndarray, fading: np.ndarray | float = 1.0) -> FedlCell:
+    """Sizes in bytes, distances in metres; 20 cycles per bit, 2 GHz."""
+    gain = REFERENCE_GAIN * distance**-PATH_EXPONENT * fading
+    same = np.ones(len(sizes))
     return FedlCell(BITS_PER_BYTE * sizes, 20 * same, 2e9 * same, NOISE / gain)
 
 
-def _spread(mean: float, ratio: float, devices: int, rng: np.random.Generator) -> np.ndarray:
-    largest = 2 * mean / (1 + ratio)
-    return rng.permutation(np.linspace(ratio * largest, largest, devices))
+def _even(mean: float, ratio: float, devices: int) -> np.ndarray:
+    """Values around the mean at equal steps, the middle step left out twice, as the program spaces them."""
+    if not 0 < ratio <= 1:
+        raise ValueError(f"ratio {ratio} must lie in (0, 1]: it is smallest over largest")
+    half = devices // 2
+    offsets = np.concatenate([np.arange(-half, 0), np.arange(devices % 2 == 0, devices - half + (devices % 2 == 0))])
+    return mean * (1 + (1 - ratio) / (1 + ratio) * offsets / half)

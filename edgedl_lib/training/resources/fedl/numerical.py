@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
+from edgedl_lib.training.resources.fedl.allocation import Allocation
 from edgedl_lib.training.resources.fedl.cell import FedlCell
 from edgedl_lib.training.wireless import computing_energy
 
@@ -14,7 +15,23 @@ def numerical_cost(cell: FedlCell, kappa: float) -> float:
 
     The clocks and slots are solved in units of their largest values; the outer search over theta is one-dimensional.
     """
-    computing, sending = _least_computing(cell, kappa), _least_sending(cell, kappa)
+    return least_total(least_computing(cell, kappa), least_sending(cell, kappa))
+
+
+def differences(cell: FedlCell, plan: Allocation) -> tuple[float, float, float]:
+    """By how much each closed form (SUB1, SUB2, SUB3) misses the solver's optimum, relative to it."""
+    computing = plan.computing_energy + plan.kappa * plan.computing_time
+    sending = plan.sending_energy + plan.kappa * plan.sending_time
+    pairs = (
+        (computing, least_computing(cell, plan.kappa)),
+        (sending, least_sending(cell, plan.kappa)),
+        (plan.cost, least_total(computing, sending)),
+    )
+    return tuple(abs(ours / solved - 1) for ours, solved in pairs)
+
+
+def least_total(computing: float, sending: float) -> float:
+    """SUB3: the least ``(sending - ln theta * computing) / (1 - theta)`` over theta in (0, 1)."""
 
     def cost(variable: np.ndarray) -> float:
         theta = 1 / (1 + np.exp(-variable[0]))
@@ -23,8 +40,8 @@ def numerical_cost(cell: FedlCell, kappa: float) -> float:
     return float(minimize(cost, [-1.0], method="BFGS").fun)
 
 
-def _least_computing(cell: FedlCell, kappa: float) -> float:
-    """Variables: clocks over their largest, and the common time in seconds."""
+def least_computing(cell: FedlCell, kappa: float) -> float:
+    """SUB1. Variables: clocks over their largest, and the common time in seconds."""
 
     def cost(variables: np.ndarray) -> float:
         clock = variables[:-1] * cell.maximum_clock
@@ -40,8 +57,8 @@ def _least_computing(cell: FedlCell, kappa: float) -> float:
     return float(minimize(cost, start, method="SLSQP", bounds=bounds, constraints=constraint, options=options).fun)
 
 
-def _least_sending(cell: FedlCell, kappa: float) -> float:
-    """Slots are independent of each other: one bounded search each."""
+def least_sending(cell: FedlCell, kappa: float) -> float:
+    """SUB2. Slots are independent of each other: one bounded search each."""
     shortest, longest = cell.slot_limits
     total = 0.0
     for number in range(len(cell.bits)):

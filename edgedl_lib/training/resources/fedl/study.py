@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from edgedl_lib.training.resources.fedl.allocation import Allocation, allocate
-from edgedl_lib.training.resources.fedl.cell import FedlCell, drawn_cell
+from edgedl_lib.training.resources.fedl.cell import FedlCell, distance_study, size_study
 from edgedl_lib.training.wireless import computing_time
 
 KAPPAS = (0.0001, 0.006, 0.01, 0.1, 0.5, 1.0, 10.0)  # those whose solutions the authors store
@@ -46,14 +46,14 @@ def bottleneck_border(cell: FedlCell) -> float:
     return _border(cell, lambda time: time - shortest * (1 + 1e-9), 1e-3, 100.0)
 
 
-def heterogeneity(seeds: Sequence[int], spread: float, **which) -> np.ndarray:
-    """Cost of spread devices over that of equal ones, kappa = 1, shape (seeds,).
+def size_costs(seeds: Sequence[int], ratio: float) -> np.ndarray:
+    """Cost (J) of fifty devices whose sizes are spread to the ratio, kappa = 1, shape (seeds,)."""
+    return np.array([allocate(size_study(ratio, seed), 1.0).cost for seed in seeds])
 
-    ``which`` names what is spread: ``size_spread=True`` or ``distance_spread=True``.
-    """
-    (name,) = which
-    costs = [[allocate(drawn_cell(seed, **{name: ratio}), 1.0).cost for ratio in (spread, 1.0)] for seed in seeds]
-    return np.array([spread_cost / equal_cost for spread_cost, equal_cost in costs])
+
+def distance_cost(ratio: float) -> float:
+    """Cost (J) of fifty devices whose distances are spread to the ratio, kappa = 1."""
+    return allocate(distance_study(ratio), 1.0).cost
 
 
 def falling_share(gaps: Sequence[float]) -> float:
