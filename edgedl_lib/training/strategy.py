@@ -251,7 +251,7 @@ class FederatedAveraging(Strategy):
                 updates.append(update)
             except BadUpdate as bad:
                 refused.append(Rejection(current.number, bad.client, bad.reason))
-        current.rejected = tuple(refused)
+        current.rejected = tuple(sorted(refused, key=lambda bad: bad.client))
         return sorted(updates, key=lambda update: update.client)
 
     def _read(self, client: int, sent: Arrays, message: Message | None) -> ClientUpdate:

@@ -18,19 +18,21 @@ def plot_rates(axes: Axes, rounds: Mapping[str, Mapping[float, float]], labels: 
     """Rounds to the target over the learning rate, one line per cell; rates that never arrive stand at the top."""
     finite = [value for line in rounds.values() for value in line.values() if np.isfinite(value)]
     top = 1.6 * max(finite)
-    for (name, line), colour in zip(rounds.items(), ("neutral", "accent", "edge"), strict=False):
+    for row, ((name, line), colour) in enumerate(zip(rounds.items(), ("neutral", "accent", "edge"), strict=False)):
         rates = np.array(sorted(line))
         values = np.array([line[rate] for rate in rates])
         reached = np.isfinite(values)
         axes.plot(rates[reached], values[reached], "o-", color=COLORS[colour])
-        axes.plot(rates[~reached], np.full((~reached).sum(), top), "x", color=COLORS[colour])
+        axes.plot(rates[~reached], np.full((~reached).sum(), top * 1.35**row), "x", color=COLORS[colour])
         best = rates[np.nanargmin(np.where(reached, values, np.nan))]
         axes.annotate(
             labels[name], (best, line[best]), (0, -16), textcoords="offset points", ha="center", color=COLORS[colour]
         )
-    axes.text(0.02, 0.97, "×  never", transform=axes.transAxes, va="top", color=COLORS["neutral"])
+    axes.text(0.98, 0.62, "×  never, or given up", transform=axes.transAxes, ha="right", color=COLORS["neutral"])
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="rounds to 95 %")
-    axes.set_ylim(min(finite) / 2.2, 1.25 * top)
+    axes.set_ylim(min(finite) / 2.2, 2 * top)
+    _plain_ticks(axes.xaxis, sorted(next(iter(rounds.values()))))
+    _plain_ticks(axes.yaxis, (5, 10, 20, 50, 100))
 
 
 def plot_local_work(axes: Axes, rounds: Mapping[str, np.ndarray], cells: Sequence[Cell]) -> None:
@@ -53,6 +55,7 @@ def plot_local_work(axes: Axes, rounds: Mapping[str, np.ndarray], cells: Sequenc
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="rounds to 95 % (bar: mean over the seeds)")
     axes.set_ylim(len(cells) - 0.4, -0.75)
+    _plain_ticks(axes.xaxis, (5, 10, 20, 50, 100))
     _name_splits(axes)
 
 
@@ -72,11 +75,11 @@ def plot_participation(axes: Axes, rounds: Mapping[str, np.ndarray], cells: Sequ
             weight="bold",
         )
     axes.set(xscale="log", yscale="log", xlabel="clients in a round, of 50", ylabel="rounds to 95 %")
-    axes.set_xticks(counts, [str(count) for count in counts])
-    axes.minorticks_off()
+    _plain_ticks(axes.xaxis, counts)
+    _plain_ticks(axes.yaxis, (30, 50, 100, 200, 300))
 
 
-def plot_mixtures(axes: Axes, mixtures: Mapping[str, Sequence[Mixture]], limit: float = 3.0) -> None:
+def plot_mixtures(axes: Axes, mixtures: Mapping[str, Sequence[Mixture]], limit: float = 1.8) -> None:
     """Training loss on the line through two models; one thin line per pair."""
     for (name, lines), colour in zip(mixtures.items(), ("edge", "cloud"), strict=True):
         for line in lines:
@@ -107,6 +110,12 @@ def plot_speed(axes: Axes, ratios: Mapping[str, np.ndarray], floors: Mapping[str
     axes.set_yticks(range(len(ratios)), list(ratios))
     axes.set(xlabel="times as fast as the loop over clients", ylim=(len(ratios) - 0.5, -0.7))
     axes.set_xlim(left=0)
+
+
+def _plain_ticks(axis, places: Sequence[float]) -> None:
+    """Numbers instead of powers of ten on a logarithmic axis."""
+    axis.set_ticks(places, [f"{place:.3g}" for place in places])
+    axis.set_ticks([], minor=True)
 
 
 def _named(cell: Cell, split: str) -> str:
