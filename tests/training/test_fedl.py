@@ -91,6 +91,31 @@ def test_domination_by_hand():
     assert study.trade_share(energy[:3], time[:3]) == 1 and study.trade_share(energy, time) == pytest.approx(2 / 3)
 
 
+def test_along_the_sweep_energy_rises_time_falls_and_clients_get_sloppier():
+    plans = study.sweep(stored_instance())
+    assert study.trade_share(np.array([each.energy for each in plans]), np.array([each.time for each in plans])) == 1
+    assert (np.diff([each.local_accuracy for each in plans]) > -1e-9).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_cells_trade_energy_for_time_too(seed):
+    plans = study.sweep(drawn_cell(seed, 8, size_spread=0.1, distance_spread=0.2), np.geomspace(1e-4, 1e3, 25))
+    assert study.trade_share(np.array([each.energy for each in plans]), np.array([each.time for each in plans])) == 1
+
+
+def test_the_time_rests_on_the_kink_of_the_first_device():
+    cell = stored_instance()
+    kink = cell.cycles[0] / cell.minimum_clock
+    times = [allocation.allocate(cell, kappa).computing_time for kappa in (0.0085, 0.01)]
+    np.testing.assert_allclose(times, kink, rtol=1e-9)
+    assert allocation.allocate(cell, 0.006).computing_time > kink > allocation.allocate(cell, 0.02).computing_time
+
+
+def test_large_cell_costs_what_the_authors_store():
+    assert study.distance_cost(1.0) == pytest.approx(9.732, abs=1e-3)
+    assert study.distance_cost(0.001) == pytest.approx(13.578, abs=1e-3)
+
+
 def test_the_studies_spread_what_they_say_around_the_same_mean():
     for spread, equal in ((size_study(0.001, 0).bits, 60e6), (distance_study(0.001).noise_over_gain, None)):
         assert len(spread) == 50 and spread.max() / spread.min() > 500
@@ -129,6 +154,23 @@ def test_the_surrogates_slope_at_the_received_model_is_the_same_for_all():
     pull = np.arange(6.0)
     slopes = surrogate.surrogate_gradients(problem, points, 0.3, pull, problem.gradients(points))
     np.testing.assert_allclose(slopes, np.tile(0.3 * pull, (4, 1)))
+
+
+def test_the_global_gradient_is_taken_at_the_local_ends_one_round_stale():
+    """Plain loops over rounds, clients and steps, as one would write them from the paper."""
+    problem, rate = surrogate.linear_clients(3, clients=4, dimension=5), 0.5
+    point, pull, gaps = np.zeros(5), None, []
+    for _ in range(4):
+        gaps.append(problem.gap(point))
+        ends = []
+        for curvature, slope in zip(problem.curvature, problem.slope, strict=True):
+            end, received = point, curvature @ point - slope
+            for _ in range(20):
+                end = end - 0.04 * (curvature @ end - slope + (0 if pull is None else rate * pull - received))
+            ends.append(end)
+        slopes = [a @ end - b for a, b, end in zip(problem.curvature, problem.slope, ends, strict=True)]
+        point, pull = problem.weight @ np.array(ends), problem.weight @ np.array(slopes)
+    np.testing.assert_allclose(surrogate.fedl_gaps(problem, rate, 3), gaps, rtol=1e-10)
 
 
 def test_eta_zero_stops_after_the_first_round():

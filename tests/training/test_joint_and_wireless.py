@@ -139,3 +139,17 @@ def test_lockstep_equals_the_engine():
         history = run(task, strategy, 2, engine="vectorised")
         np.testing.assert_allclose(history.loss, losses[row, 0], atol=1e-5)
         np.testing.assert_allclose(history.accuracy, accuracies[row, 0], atol=1e-6)
+
+
+def test_users_are_uniform_in_the_radius_not_in_the_area():
+    distance = cell.draw_distances(20_000, np.random.default_rng(0))
+    assert distance.mean() == pytest.approx(250, rel=0.02) and distance.max() <= 500  # in the area the mean is 333
+
+
+def test_pairs_without_a_feasible_edge_are_dropped_after_matching():
+    """The solver assigns everybody it can; an edge of weight zero is no assignment."""
+    pairs = study.random_pairs(0, 0, users=4, blocks=4)
+    only = np.zeros((4, 4), bool)
+    only[2, 1] = True
+    chosen = matching.hungarian(cell.Pairs(pairs.power, pairs.error, only, pairs.samples))
+    assert chosen.tolist() == [-1, -1, 1, -1]

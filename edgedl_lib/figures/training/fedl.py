@@ -58,11 +58,13 @@ def plot_gaps(axes: Axes, gaps: Mapping[str, np.ndarray], highlighted: Sequence[
 
 def plot_duel(axes: Axes, fedl: Sequence[np.ndarray], averaging: Sequence[np.ndarray]) -> None:
     """Test loss of both methods over rounds, one thin line for each seed and a thick one for the mean."""
-    for name, curves, colour in (("FedAvg", averaging, COLORS["accent"]), ("FEDL", fedl, COLORS["edge"])):
+    labelled = (("FedAvg", averaging, COLORS["accent"], "bottom"), ("FEDL", fedl, COLORS["edge"], "center"))
+    for name, curves, colour, side in labelled:
         for curve in curves:
             axes.plot(curve, color=colour, lw=0.8, alpha=0.5)
         mean = np.mean(curves, axis=0)
         axes.plot(mean, color=colour, lw=2.4)
-        axes.text(len(mean) - 0.5, mean[-1], name, color=colour, weight="bold", va="center")
-    axes.axhline(np.mean([curve[-1] for curve in averaging]), color=COLORS["neutral"], lw=1, ls="--")
+        axes.text(len(mean) - 0.5, mean[-1], name, color=colour, weight="bold", va=side)
+    last = np.mean([curve[-1] for curve in averaging])
+    axes.plot([0, len(averaging[0]) - 1], [last, last], color=COLORS["neutral"], lw=1, ls="--")
     axes.set(xlabel="round", ylabel="test loss (nats)", xlim=(0, 1.13 * len(fedl[0])), ylim=(0, None))
