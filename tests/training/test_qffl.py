@@ -191,3 +191,10 @@ def test_the_synthetic_devices_hold_what_they_should():
     alike = hybrid(0, devices=12, alike=1.0)
     assert abs(alike.train.inputs.mean()) < 0.05 < made.train.inputs.std()
     assert accuracies(np.zeros(610), made.test, 10).shape == (12,)
+
+
+def test_the_papers_rounds_run_and_repeat():
+    made = hybrid(1, devices=12)
+    first, second = (study.train_hybrid(made, 1.0, 3) for _ in range(2))
+    assert first == second and first != study.train_hybrid(made, 0.0, 3)
+    assert 0 <= first.worst <= first.average <= first.best <= 100
