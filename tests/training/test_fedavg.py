@@ -1,10 +1,12 @@
 """Federated averaging: identities, the cells of the tables, mishaps, and what is kept in a folder."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from edgedl_lib.nets.datasets import Split
+from edgedl_lib.nets.datasets import Dataset, Split
 from edgedl_lib.training.grid import InProcessGrid
 from edgedl_lib.training.local import LocalTraining
 from edgedl_lib.training.run import rounds_of, run
@@ -107,7 +109,9 @@ def test_unknown_mishaps_are_named():
 def test_a_table_goes_on_where_it_was(tmp_path, monkeypatch):
     rng = torch.Generator().manual_seed(0)
     images = Split(torch.rand(200, 1, 28, 28, generator=rng), torch.randint(10, (200,), generator=rng))
-    table = fedavg.PaperTable(tmp_path / "kept", images, images, rates=(0.1, 0.2), limit=1)
+    whole = fedavg.PaperTable.of(tmp_path / "kept", Dataset("drawn", images, images, images, 10))
+    assert len(whole.train) == 400
+    table = replace(whole, rates=(0.1, 0.2), limit=1)
     cell = fedavg.Cell(1, 1, None)
     first = table.rounds("2nn", cell)
     assert first["rounds"] == np.inf and first["tuning_seed"] != first["seed"]

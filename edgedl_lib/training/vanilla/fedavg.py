@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from edgedl_lib.nets.datasets import Split
+from edgedl_lib.nets.datasets import Dataset, Split
 from edgedl_lib.nets.training import accuracy
 from edgedl_lib.training.data import FederatedData, digits_pool, federated
 from edgedl_lib.training.history import crossing
@@ -235,6 +235,9 @@ def _mixed_loss(models: list[Arrays], weight: float, data: Split) -> float:
 # The paper's own scale
 
 
+FIELDS = ("inputs", "targets")
+
+
 @dataclass(frozen=True)
 class PaperTable:
     """MNIST on 100 clients, cell by cell, into a folder; what is there already is not computed again.
@@ -254,6 +257,14 @@ class PaperTable:
     test: Split
     rates: tuple[float, ...] = RATES
     limit: int = 2000
+
+    @classmethod
+    def of(cls, folder: Path, mnist: Dataset) -> PaperTable:
+        """With all 60,000 training images: the paper holds nothing out."""
+        inputs, targets = (
+            torch.cat([getattr(part, name) for part in (mnist.train, mnist.validation)]) for name in FIELDS
+        )
+        return cls(folder, Split(inputs, targets), mnist.test)
 
     def rounds(self, model: str, cell: Cell, seed: int = 0, tuning_seed: int = 1000) -> dict:
         """Rounds of one cell and seed at the rate that is best on the tuning seed; read from the folder if there."""
