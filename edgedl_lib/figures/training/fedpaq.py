@@ -20,7 +20,16 @@ def plot_losses(axes: Axes, runs: Mapping[object, Timed], colours: Mapping[objec
     for row, (key, run) in enumerate(runs.items()):
         ink = END_TEXT if colours[key] == "end" else COLORS[colours[key]]
         axes.plot(run.ends[0], run.losses[0], "o-", markersize=3, color=COLORS[colours[key]])
-        axes.text(0.03, 0.06 + 0.09 * row, names[key], transform=axes.transAxes, color=ink, weight="bold")
+        axes.text(
+            0.98,
+            0.93 - 0.09 * row,
+            names[key],
+            transform=axes.transAxes,
+            color=ink,
+            weight="bold",
+            ha="right",
+            va="top",
+        )
     axes.axhline(TARGET, color=COLORS["neutral"], linewidth=1, linestyle=":")
     axes.set(xscale="log", yscale="log", xlabel="simulated time (mean gradients)", ylabel="training loss (nats)")
 
