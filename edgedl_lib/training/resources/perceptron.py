@@ -6,8 +6,6 @@ arrays are workers (and seeds); the formulas are those of one network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from edgedl_lib.training.models import Arrays
@@ -106,9 +104,3 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     powers = np.exp(scores - scores.max(-1, keepdims=True))
     powers /= powers.sum(-1, keepdims=True)
     return powers
-
-
-def weighted_mean(models: Sequence[Layers], weights: Sequence[float]) -> Layers:
-    """Mean of several networks."""
-    shares = np.asarray(weights, dtype=np.float32) / np.float32(sum(weights))
-    return tuple(np.tensordot(shares, np.stack(parts), 1).astype(np.float32) for parts in zip(*models, strict=True))
