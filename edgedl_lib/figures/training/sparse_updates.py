@@ -16,12 +16,12 @@ def plot_losses(axes: Axes, losses: Mapping[str, np.ndarray]) -> None:
         colour = COLORS["accent"] if name == "DGC" else COLORS["end"] if row < 2 else COLORS["neutral"]
         axes.plot(values, np.full(len(values), -row), "o", color=colour, ms=4, alpha=0.5)
         axes.plot([values.mean()] * 2, [-row - 0.25, -row + 0.25], color=colour, lw=3)
-        axes.text(values.max() + 0.03 * (1 + axes.get_xlim()[1]), -row, f"  {values.mean():.1f}", va="center")
+        axes.text(1.15 * max(values.max(), 0.5), -row, f" {values.mean():.1f}", va="center")
     axes.axvline(0, color=COLORS["neutral"], lw=0.8)
     axes.set_yticks([-row for row in range(len(losses))], list(losses))
     axes.set_xscale("symlog", linthresh=1.0)
     axes.set_xticks([-1, 0, 1, 2, 5, 10, 20], ["−1", "0", "1", "2", "5", "10", "20"])
-    axes.set(xlabel="points of accuracy lost against dense training")
+    axes.set(xlabel="points of accuracy lost against dense training", xlim=(-2, 120))
     axes.minorticks_off()
     axes.grid(axis="y", visible=False)
 
@@ -30,8 +30,9 @@ def plot_speed_ups(axes: Axes, periods, speeds: Mapping[str, np.ndarray]) -> Non
     """Speed-up over the period for each way to share the sub-carriers; dashed is sparse."""
     for (name, values), colour in zip(speeds.items(), ("edge", "edge", "cloud", "cloud", "end", "end"), strict=False):
         axes.plot(periods, values, "--" if "sparse" in name else "-", marker="o", color=COLORS[colour])
-        axes.text(periods[-1] + 0.15, values[-1], name, color=COLORS[colour], va="center", fontsize=9)
-    axes.axhline(1, color=COLORS["neutral"], lw=0.8)
+        raised = 1.12 if "no interference, sparse" in name else 0.9 if "third each, dense" in name else 1.0
+        axes.text(periods[-1] + 0.15, raised * values[-1], name, color=COLORS[colour], va="center", fontsize=9)
+    axes.plot([periods[0] - 0.2, periods[-1]], [1, 1], color=COLORS["neutral"], lw=0.8)
     axes.set(yscale="log", xlabel="iterations between two meetings, H", ylabel="flat over hierarchical latency (×)")
     axes.set_xlim(periods[0] - 0.2, periods[-1] + 4)
     axes.set_xticks(periods)
@@ -42,12 +43,16 @@ def plot_speed_ups(axes: Axes, periods, speeds: Mapping[str, np.ndarray]) -> Non
 def plot_pruned(left: Axes, right: Axes, found: Mapping[str, object], target: float) -> None:
     """Accuracy over modelled time, and density over rounds, of one seed."""
     shades = {"conventional": "neutral", "PruneFL": "accent", "random 20 %": "end"}
-    for name, run in found.items():
+    longest = max(run.seconds[-1] for run in found.values())
+    for row, (name, run) in enumerate(found.items()):
         colour = COLORS[shades.get(name, "cloud")]
         best = np.maximum.accumulate(run.accuracy)
-        left.plot(run.seconds, best, color=colour)
-        left.text(run.seconds[-1], best[-1] + 1, f" {name}", color=colour, fontsize=9, va="bottom", ha="center")
+        style = "--" if name.startswith("SNIP") else "-"
+        left.plot(run.seconds, best, style, color=colour)
+        text = f"{name}{' (dashed)' if style == '--' else ''}: {run.until(target, run.seconds):.1f} s"
+        left.text(0.45 * longest, 78 - 7 * row, text, color=colour, va="center")
     left.axhline(target, color=COLORS["neutral"], lw=0.8)
+    left.text(0.45 * longest, 85, f"time to {target:g} %", weight="bold", va="center")
     left.set(xlabel="modelled time (s)", ylabel="best accuracy so far (%)", ylim=(40, 106))
     right.plot(100 * found["PruneFL"].density, color=COLORS["accent"])
     right.set(xlabel="round", ylabel="weights kept (%)", ylim=(0, None), title="what PruneFL keeps")
