@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgedl_lib.training.flower import ClientApp, ServerApp
+from edgedl_lib.training.flower import ClientApp, MessageType, ServerApp
 from edgedl_lib.training.history import History
 from edgedl_lib.training.run import RunFailed
 from edgedl_lib.training.task import Task, client_app, server_app
@@ -153,9 +153,13 @@ def ready_grid(grid, job: Job, moments: list[float]):
 
 
 def _send_and_receive(grid, moments: list[float], messages, *, timeout: float | None = None) -> list:
-    moments.append(time.time())
+    messages = list(messages)
+    if all(message.metadata.message_type == MessageType.QUERY for message in messages):
+        timeout = max(timeout or 0.0, START_LIMIT)  # the first question to a client waits until its process has started
+    else:
+        moments.append(time.time())
     waiting, replies = set(grid.push_messages(messages)), []
-    deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+    deadline = time.monotonic() + (math.inf if timeout is None else timeout)
     while waiting:
         found = list(grid.pull_messages(waiting))
         replies += found
