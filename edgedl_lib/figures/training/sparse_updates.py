@@ -49,7 +49,8 @@ def plot_pruned(left: Axes, right: Axes, found: Mapping[str, object], target: fl
         best = np.maximum.accumulate(run.accuracy)
         style = "--" if name.startswith("SNIP") else "-"
         left.plot(run.seconds, best, style, color=colour)
-        text = f"{name}{' (dashed)' if style == '--' else ''}: {run.until(target, run.seconds):.1f} s"
+        when = run.until(target, run.seconds)
+        text = f"{name}{' (dashed)' if style == '--' else ''}: {f'{when:.1f} s' if np.isfinite(when) else 'never'}"
         left.text(0.45 * longest, 78 - 7 * row, text, color=colour, va="center")
     left.axhline(target, color=COLORS["neutral"], lw=0.8)
     left.text(0.45 * longest, 85, f"time to {target:g} %", weight="bold", va="center")
