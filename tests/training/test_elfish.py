@@ -102,7 +102,8 @@ def test_gradients_by_hand_are_those_of_autograd():
 
 
 def _task(data, step, seed=0):
-    splits = tuple(Split(torch.from_numpy(x), torch.from_numpy(y)) for x, y in zip(data.inputs, data.labels, strict=True))
+    held = zip(data.inputs, data.labels, strict=True)
+    splits = tuple(Split(torch.from_numpy(inputs), torch.from_numpy(labels)) for inputs, labels in held)
     test = Split(torch.from_numpy(data.test_inputs), torch.from_numpy(data.test_labels))
     held = FederatedData("fleet", splits, test, 10)
     return Task("soft", held, partial(make_perceptron, *study.WIDTHS), study.TRAINING, seed, client_step=step)
