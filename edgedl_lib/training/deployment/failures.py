@@ -73,4 +73,5 @@ def kill_a_node(deployment, job: Job) -> History:
             settings = {**job.settings, "timeout": timeout}
             return deployment.run(Job(task, strategy, job.rounds, settings), meanwhile=pull_the_plug).history
         finally:
+            deployment.supernodes[VICTIM].stop()  # the run may have ended before the mark was there
             deployment.supernodes[VICTIM] = deployment.connect(VICTIM, deployment.keys[VICTIM])
