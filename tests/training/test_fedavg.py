@@ -123,3 +123,16 @@ def test_a_table_goes_on_where_it_was(tmp_path, monkeypatch):
 
 def test_the_grid_starts_at_once():
     assert speed.startup_seconds(speed.mnist_sized_task(), repeats=3) < 0.5
+
+
+def test_every_cell_of_the_papers_tables_has_its_reported_figure():
+    from edgedl_lib.reproduce.ledger import load_claims
+
+    ledger = load_claims()
+    cells = fedavg.paper_cells("all")
+    assert len(cells) == 40 + 18 and set(cells) <= set(ledger)
+    assert ledger["fedavg.t2.cnn.e20.b10.noniid"].reported == 173
+    assert cells["fedavg.t2.cnn.e20.b10.noniid"] == ("cnn", fedavg.Cell(10, 20, 10, "shards"))
+    assert list(fedavg.paper_cells()) == ["fedavg.t1.2nn.c0_1.iid.b10", "fedavg.t1.2nn.c0_1.noniid.b10"]
+    with pytest.raises(ValueError, match="give 'two' or 'all'"):
+        fedavg.paper_cells("most")

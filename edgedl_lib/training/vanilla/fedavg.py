@@ -299,6 +299,38 @@ class PaperTable:
 PAPER_MODELS: dict[str, tuple[Callable, float]] = {"2nn": (two_nn, 0.97), "cnn": (mnist_cnn, 0.99)}
 
 
+def paper_cells(which: str = "two") -> dict[str, tuple[str, Cell]]:
+    """Model and cell of the entries of the paper's Tables 1 and 2, by the claim that holds the reported figure.
+
+    Parameters
+    ----------
+    which : {"two", "all"}
+        The two 2NN cells with C = 0.1, E = 1, B = 10 (hours), or all 58 of the MNIST models (weeks on one core; every
+        finished cell is kept).
+
+    Raises
+    ------
+    ValueError
+        Another word.
+    """
+    if which not in ("two", "all"):
+        raise ValueError(f"unknown choice of cells {which!r}; give 'two' or 'all'")
+    splits = {"iid": "iid", "noniid": "shards"}
+    cells: dict[str, tuple[str, Cell]] = {}
+    for name, split in splits.items():
+        for share, clients in {"0": 1, "0_1": 10, "0_2": 20, "0_5": 50, "1_0": 100}.items():
+            for batch in (None, 10):
+                for model, epochs in (("2nn", 1), ("cnn", 5)):
+                    identifier = f"fedavg.t1.{model}.c{share}.{name}.b{batch or 'inf'}"
+                    cells[identifier] = model, Cell(clients, epochs, batch, split)
+        for epochs in (1, 5, 20):
+            for batch in (None, 50, 10):
+                identifier = f"fedavg.t2.cnn.e{epochs}.b{batch or 'inf'}.{name}"
+                cells[identifier] = "cnn", Cell(10, epochs, batch, split)
+    few = [f"fedavg.t1.2nn.c0_1.{name}.b10" for name in splits]
+    return cells if which == "all" else {name: cells[name] for name in few}
+
+
 def lstm_parameters(symbols: int, embedding: int, units: int, layers: int = 1, peepholes: bool = True) -> int:
     """Parameters of a language model: embedding, LSTM layers (with three peepholes a unit), softmax over symbols."""
     count, inputs = symbols * embedding, embedding
